@@ -1,0 +1,198 @@
+//! How much of a paid order may still be refunded, and whose turn it is.
+//!
+//! Every refund of an order holds its amount from admission on; only a settled failure frees it.
+//! One refund of an order is in flight at a time, the others wait in the order of their admission.
+//! The Redis scripts `admit` and `commit` do the same arithmetic; the conformance suite holds the
+//! two against each other.
+
+use std::collections::VecDeque;
+
+use super::{AmountCents, RefundNo, UnixMillis};
+
+/// What an order has promised and paid back so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrderAccount {
+    /// What was paid, minor units: the least that any request of the order named.
+    paid: Option<u64>,
+    /// Sum of all refunds that succeeded or may still succeed, minor units.
+    held: u64,
+    /// The refund that is under way.
+    in_flight: Option<RefundNo>,
+    /// No submit for this order before this moment.
+    gate_at: UnixMillis,
+    /// Refunds that wait for their turn.
+    waiting: VecDeque<RefundNo>,
+}
+
+/// When an admitted refund may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// From this moment on.
+    At(UnixMillis),
+    /// When the refund in flight has settled.
+    Waits,
+}
+
+/// The order would give back more than was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverRefund {
+    /// What was paid, minor units.
+    pub paid_cents: u64,
+    /// What is refunded or reserved already, minor units.
+    pub held_cents: u64,
+}
+
+impl OrderAccount {
+    /// Reserves `amount` for a new refund, or says why not. Nothing changes on refusal.
+    ///
+    /// # Errors
+    /// [`OverRefund`] if what is held and `amount` together pass what was paid.
+    ///
+    /// ```
+    /// use refundd::domain::{order::{OrderAccount, Turn}, AmountCents, RefundNo, UnixMillis};
+    /// let cents = |n| AmountCents::new(n).unwrap();
+    /// let no = |text| RefundNo::parse(text).unwrap();
+    /// let now = UnixMillis::new(0);
+    /// let mut order = OrderAccount::default();
+    /// assert_eq!(order.reserve(&no("R1"), cents(60), Some(cents(100)), now), Ok(Turn::At(now)));
+    /// assert_eq!(order.reserve(&no("R2"), cents(40), None, now), Ok(Turn::Waits));
+    /// assert!(order.reserve(&no("R3"), cents(1), None, now).is_err());
+    /// ```
+    pub fn reserve(
+        &mut self,
+        refund_no: &RefundNo,
+        amount: AmountCents,
+        paid: Option<AmountCents>,
+        due: UnixMillis,
+    ) -> Result<Turn, OverRefund> {
+        let paid = match (self.paid, paid.map(AmountCents::get)) {
+            (Some(known), Some(named)) => Some(known.min(named)),
+            (known, named) => known.or(named),
+        };
+        let held = self.held.saturating_add(amount.get());
+        if let Some(paid_cents) = paid
+            && held > paid_cents
+        {
+            return Err(OverRefund {
+                paid_cents,
+                held_cents: self.held,
+            });
+        }
+        self.paid = paid;
+        self.held = held;
+        if self.in_flight.is_some() {
+            self.waiting.push_back(refund_no.clone());
+            return Ok(Turn::Waits);
+        }
+        self.in_flight = Some(refund_no.clone());
+        Ok(Turn::At(due.max(self.gate_at)))
+    }
+
+    /// Ends the refund in flight and lets the next one go from `next_at` on; a failure frees its
+    /// amount. Returns whose turn it is now.
+    pub fn finish(
+        &mut self,
+        refund_no: &RefundNo,
+        freed: Option<AmountCents>,
+        next_at: UnixMillis,
+    ) -> Option<RefundNo> {
+        self.held = self.held.saturating_sub(freed.map_or(0, AmountCents::get));
+        if self.in_flight.as_ref() != Some(refund_no) {
+            return None;
+        }
+        self.gate_at = self.gate_at.max(next_at);
+        self.in_flight = self.waiting.pop_front();
+        self.in_flight.clone()
+    }
+
+    /// Sum of all refunds that succeeded or may still succeed, minor units.
+    pub fn held_cents(&self) -> u64 {
+        self.held
+    }
+
+    /// No submit for this order before this moment.
+    pub fn gate_at(&self) -> UnixMillis {
+        self.gate_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn no(i: usize) -> RefundNo {
+        RefundNo::parse(&format!("R{i}")).unwrap()
+    }
+
+    fn cents(n: u64) -> AmountCents {
+        AmountCents::new(n).unwrap()
+    }
+
+    #[test]
+    fn the_least_paid_amount_counts() {
+        let mut order = OrderAccount::default();
+        let now = UnixMillis::new(0);
+        order
+            .reserve(&no(1), cents(50), Some(cents(100)), now)
+            .unwrap();
+        let over = order
+            .reserve(&no(2), cents(31), Some(cents(80)), now)
+            .unwrap_err();
+        assert_eq!(
+            over,
+            OverRefund {
+                paid_cents: 80,
+                held_cents: 50
+            }
+        );
+        // The refusal has changed nothing: 100 still counts for whoever names no amount.
+        order.reserve(&no(3), cents(50), None, now).unwrap();
+    }
+
+    #[test]
+    fn the_next_refund_waits_its_turn_and_the_gap() {
+        let mut order = OrderAccount::default();
+        let now = UnixMillis::new(0);
+        assert_eq!(
+            order.reserve(&no(1), cents(1), None, now),
+            Ok(Turn::At(now))
+        );
+        assert_eq!(order.reserve(&no(2), cents(1), None, now), Ok(Turn::Waits));
+        assert_eq!(order.finish(&no(1), None, UnixMillis::new(60)), Some(no(2)));
+        assert_eq!(order.finish(&no(2), None, UnixMillis::new(60)), None);
+        assert_eq!(
+            order.reserve(&no(3), cents(1), None, now),
+            Ok(Turn::At(UnixMillis::new(60)))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn refunds_never_pass_what_was_paid(
+            paid in 1_u64..1_000,
+            steps in proptest::collection::vec((1_u64..400, any::<bool>()), 1..60),
+        ) {
+            let mut order = OrderAccount::default();
+            let mut open: Vec<(usize, u64)> = Vec::new();
+            let mut refunded = 0_u64;
+            for (i, (amount, succeeds)) in steps.into_iter().enumerate() {
+                let now = UnixMillis::new(0);
+                if order.reserve(&no(i), cents(amount), Some(cents(paid)), now).is_ok() {
+                    open.push((i, amount));
+                }
+                if !open.is_empty() {
+                    let (first, amount) = open.remove(0);
+                    refunded += if succeeds { amount } else { 0 };
+                    let freed = (!succeeds).then(|| cents(amount));
+                    let next = order.finish(&no(first), freed, now);
+                    prop_assert_eq!(next, open.first().map(|(i, _)| no(*i)));
+                }
+                let reserved: u64 = open.iter().map(|(_, amount)| amount).sum();
+                prop_assert_eq!(order.held_cents(), refunded + reserved);
+                prop_assert!(order.held_cents() <= paid);
+            }
+        }
+    }
+}

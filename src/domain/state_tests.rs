@@ -1,0 +1,184 @@
+//! The table against `apply()`, and the properties that the table must have by itself.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::*;
+use crate::domain::Source;
+
+const AT: UnixMillis = UnixMillis::new(1_000);
+
+fn evidence() -> Evidence {
+    Evidence {
+        grade: Grade::A,
+        source: Source::Query,
+        at: AT,
+    }
+}
+
+fn parking() -> Parking {
+    Parking {
+        cause: ParkCause::Horizon,
+        message: String::new(),
+        evidence: evidence(),
+        lines: Vec::new(),
+    }
+}
+
+fn refusal() -> Refusal {
+    Refusal {
+        code: "0014".to_owned(),
+        message: "parameter".to_owned(),
+        grade: Grade::B,
+    }
+}
+
+fn sample_state(kind: StateKind) -> RefundState {
+    match kind {
+        StateKind::Requested => RefundState::Requested { waits: 0 },
+        StateKind::Submitting => RefundState::Submitting { waits: 0 },
+        StateKind::Unconfirmed => RefundState::Unconfirmed {
+            polls: 0,
+            absences: None,
+        },
+        StateKind::Refused => RefundState::Refused {
+            refusal: refusal(),
+            polls: 0,
+            absences: None,
+        },
+        StateKind::Processing => RefundState::Processing { polls: 0 },
+        StateKind::Parked => RefundState::Parked(parking()),
+        StateKind::Settled => {
+            RefundState::Settled(Settlement::by_query(Outcome::Succeeded, evidence(), &[]))
+        }
+    }
+}
+
+fn sample_event(kind: EventKind) -> Event {
+    let note = String::new();
+    match kind {
+        EventKind::SubmitStarted => Event::SubmitStarted,
+        EventKind::NotSent => Event::NotSent {
+            note,
+            retry_after_ms: None,
+        },
+        EventKind::Accepted => Event::Accepted {
+            gateway_refund_no: None,
+        },
+        EventKind::AnswerUnknown => Event::AnswerUnknown { note },
+        EventKind::SubmitRefused => Event::SubmitRefused(refusal()),
+        EventKind::StillProcessing => Event::StillProcessing {
+            gateway_refund_no: None,
+        },
+        EventKind::NotFound => Event::NotFound { note },
+        EventKind::NoAnswer => Event::NoAnswer {
+            note,
+            retry_after_ms: None,
+        },
+        EventKind::ResubmitCleared => Event::ResubmitCleared,
+        EventKind::Succeeded => Event::Succeeded {
+            evidence: evidence(),
+            lines: Vec::new(),
+        },
+        EventKind::Failed => Event::Failed {
+            evidence: evidence(),
+            lines: Vec::new(),
+        },
+        EventKind::RefusalConfirmed => Event::RefusalConfirmed { at: AT },
+        EventKind::SetAside => Event::SetAside(parking()),
+    }
+}
+
+fn table(state: StateKind, event: EventKind) -> Option<StateKind> {
+    TRANSITIONS
+        .iter()
+        .find(|(s, e, _)| (*s, *e) == (state, event))
+        .map(|(_, _, next)| *next)
+}
+
+#[test]
+fn apply_is_the_table_for_every_state_and_event() {
+    for state in StateKind::ALL {
+        for event in EventKind::ALL {
+            let next = apply(sample_state(*state), &sample_event(*event));
+            let kind = next.as_ref().map(RefundState::kind).ok();
+            assert_eq!(kind, table(*state, *event), "{state:?} + {event:?}");
+            if let Err(err) = next {
+                assert_eq!((err.state, err.event), (*state, *event));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_edge_stands_twice() {
+    let edges: HashSet<_> = TRANSITIONS.iter().map(|(s, e, _)| (s, e)).collect();
+    assert_eq!(edges.len(), TRANSITIONS.len());
+}
+
+#[test]
+fn a_settled_refund_has_no_way_out() {
+    assert!(
+        TRANSITIONS
+            .iter()
+            .all(|(state, _, _)| *state != StateKind::Settled)
+    );
+}
+
+#[test]
+fn only_requested_may_submit() {
+    let submitters: Vec<_> = TRANSITIONS
+        .iter()
+        .filter(|(_, _, next)| *next == StateKind::Submitting)
+        .collect();
+    assert_eq!(
+        submitters,
+        [&(
+            StateKind::Requested,
+            EventKind::SubmitStarted,
+            StateKind::Submitting
+        )]
+    );
+}
+
+#[test]
+fn the_only_ways_back_to_requested_are_proof_of_no_send_and_the_guarded_resubmit() {
+    let ways: BTreeSet<_> = TRANSITIONS
+        .iter()
+        .filter(|(_, _, next)| *next == StateKind::Requested)
+        .map(|(state, event, _)| (*state, *event))
+        .collect();
+    assert_eq!(
+        ways,
+        BTreeSet::from([
+            (StateKind::Submitting, EventKind::NotSent),
+            (StateKind::Unconfirmed, EventKind::ResubmitCleared),
+        ])
+    );
+}
+
+#[test]
+fn every_state_can_reach_settled() {
+    let mut reaching = BTreeSet::from([StateKind::Settled]);
+    loop {
+        let before = reaching.len();
+        for (state, _, next) in TRANSITIONS {
+            if reaching.contains(next) {
+                reaching.insert(*state);
+            }
+        }
+        if reaching.len() == before {
+            break;
+        }
+    }
+    assert_eq!(reaching, StateKind::ALL.iter().copied().collect());
+}
+
+#[test]
+fn names_round_trip() {
+    for kind in StateKind::ALL {
+        assert_eq!(StateKind::parse(kind.as_str()), Some(*kind));
+    }
+    for kind in EventKind::ALL {
+        assert_eq!(EventKind::parse(kind.as_str()), Some(*kind));
+    }
+}

@@ -1,0 +1,378 @@
+//! Walks refunds through whole lives, and random ones through anything.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::evidence::{StatusLine, StatusWord};
+use crate::domain::policy::Duplicates;
+use crate::domain::refund::tests::refund;
+use crate::domain::state::{Outcome, Refusal};
+
+const MINUTE: u64 = 60_000;
+
+fn policy(duplicates: Duplicates) -> Policy {
+    Policy {
+        duplicates,
+        ..Policy::default()
+    }
+}
+
+fn at(minutes: u64) -> UnixMillis {
+    UnixMillis::new(0).plus(minutes * MINUTE)
+}
+
+fn submitting() -> RefundRecord {
+    let record = RefundRecord::admitted(refund("R1", 500), at(0));
+    advance(record, Event::SubmitStarted, at(0), &Policy::default())
+        .unwrap()
+        .record
+}
+
+fn after(record: RefundRecord, event: Event, when: UnixMillis, policy: &Policy) -> Advanced {
+    advance(record, event, when, policy).unwrap()
+}
+
+fn unknown() -> Event {
+    Event::AnswerUnknown {
+        note: "timeout".to_owned(),
+    }
+}
+
+fn not_found() -> Event {
+    Event::NotFound {
+        note: "0112".to_owned(),
+    }
+}
+
+fn found(status: &str, cents: u64, grade: Grade) -> Found {
+    let line = StatusLine {
+        n: 0,
+        refund_no: "R1".to_owned(),
+        gateway_refund_no: None,
+        amount_cents: cents,
+        word: StatusWord::parse(status),
+        status: status.to_owned(),
+        time: None,
+        reason: None,
+    };
+    Found {
+        lines: vec![line],
+        grade,
+    }
+}
+
+#[test]
+fn a_timeout_is_queried_before_any_resend() {
+    let advanced = after(submitting(), unknown(), at(0), &policy(Duplicates::Replays));
+    assert_eq!(advanced.record.state.kind(), StateKind::Unconfirmed);
+    assert_eq!(
+        next_step(&advanced.record, ClaimFacts::default(), &Policy::default()),
+        Step::Query
+    );
+    let Plan::Due(due) = advanced.plan else {
+        panic!("a query is due")
+    };
+    assert!((4_000..=6_000).contains(&due.since(at(0))), "{due}");
+    assert!(!advanced.publish);
+}
+
+#[test]
+fn three_absences_over_the_window_clear_a_resubmit_only_where_duplicates_are_harmless() {
+    for (duplicates, kind) in [
+        (Duplicates::Unknown, StateKind::Parked),
+        (Duplicates::Replays, StateKind::Requested),
+        (Duplicates::Rejects, StateKind::Requested),
+    ] {
+        let policy = policy(duplicates);
+        let mut record = after(submitting(), unknown(), at(0), &policy).record;
+        for minute in [1, 2, 10] {
+            record = after(record, not_found(), at(minute), &policy).record;
+            assert_eq!(
+                record.state.kind(),
+                StateKind::Unconfirmed,
+                "minute {minute}"
+            );
+        }
+        let last = after(record, not_found(), at(11), &policy);
+        assert_eq!(last.record.state.kind(), kind, "{duplicates:?}");
+        assert_eq!(last.publish, kind == StateKind::Parked);
+    }
+}
+
+#[test]
+fn two_absences_are_not_enough_however_far_apart() {
+    let policy = policy(Duplicates::Replays);
+    let mut record = after(submitting(), unknown(), at(0), &policy).record;
+    record = after(record, not_found(), at(1), &policy).record;
+    record = after(record, not_found(), at(5_000), &policy).record;
+    assert_eq!(record.state.kind(), StateKind::Unconfirmed);
+}
+
+#[test]
+fn an_error_of_a_query_does_not_count_as_absence() {
+    let policy = policy(Duplicates::Replays);
+    let mut record = after(submitting(), unknown(), at(0), &policy).record;
+    for minute in 1..100 {
+        let event = Event::NoAnswer {
+            note: "timeout".to_owned(),
+            retry_after_ms: None,
+        };
+        record = after(record, event, at(minute), &policy).record;
+    }
+    assert_eq!(
+        record.state,
+        RefundState::Unconfirmed {
+            polls: 99,
+            absences: None
+        }
+    );
+}
+
+#[test]
+fn resubmits_end() {
+    let policy = policy(Duplicates::Rejects);
+    let mut record = submitting();
+    let mut attempts = 1;
+    let mut minute = 0;
+    while record.state.kind() != StateKind::Parked {
+        record = after(record, unknown(), at(minute), &policy).record;
+        while record.state.kind() == StateKind::Unconfirmed {
+            minute += 6;
+            record = after(record, not_found(), at(minute), &policy).record;
+        }
+        if record.state.kind() == StateKind::Requested {
+            record = after(record, Event::SubmitStarted, at(minute), &policy).record;
+            attempts += 1;
+        }
+    }
+    assert_eq!(attempts, 1 + policy.unknown.resubmits_max);
+    assert_eq!(record.tally.attempts, attempts);
+}
+
+#[test]
+fn a_submit_that_did_not_happen_costs_no_attempt_and_backs_off() {
+    let policy = Policy::default();
+    let mut record = RefundRecord::admitted(refund("R1", 500), at(0));
+    let mut delays = Vec::new();
+    for _ in 0..3 {
+        record = after(record, Event::SubmitStarted, at(0), &policy).record;
+        let event = Event::NotSent {
+            note: "connect refused".to_owned(),
+            retry_after_ms: None,
+        };
+        let advanced = after(record, event, at(0), &policy);
+        let Plan::Due(due) = advanced.plan else {
+            panic!("due")
+        };
+        delays.push(due.since(at(0)));
+        record = advanced.record;
+    }
+    assert_eq!(
+        (record.tally.attempts, record.tally.submitted_at),
+        (0, None)
+    );
+    assert!(
+        delays[0] >= 800 && delays[1] >= 1_600 && delays[2] >= 3_200,
+        "{delays:?}"
+    );
+}
+
+#[test]
+fn a_gateway_that_asks_to_wait_is_waited_for() {
+    let event = Event::NotSent {
+        note: "429".to_owned(),
+        retry_after_ms: Some(90_000),
+    };
+    let advanced = after(submitting(), event, at(0), &Policy::default());
+    assert_eq!(advanced.plan, Plan::Due(UnixMillis::new(90_000)));
+}
+
+#[test]
+fn a_refusal_is_confirmed_by_absence_before_it_is_a_failure() {
+    let policy = Policy::default();
+    let refusal = |grade| {
+        Event::SubmitRefused(Refusal {
+            code: "0014".into(),
+            message: "parameter".into(),
+            grade,
+        })
+    };
+    let signed = after(submitting(), refusal(Grade::A), at(0), &policy).record;
+    let settled = after(signed, not_found(), at(1), &policy);
+    assert_eq!(
+        (settled.record.state.kind(), settled.publish),
+        (StateKind::Settled, true)
+    );
+
+    let mut unsigned = after(submitting(), refusal(Grade::B), at(0), &policy).record;
+    for minute in [1, 5, 10] {
+        unsigned = after(unsigned, not_found(), at(minute), &policy).record;
+        assert_eq!(unsigned.state.kind(), StateKind::Refused);
+    }
+    let settled = after(unsigned, not_found(), at(11), &policy).record;
+    assert!(matches!(&settled.state, RefundState::Settled(end) if end.outcome == Outcome::Failed));
+}
+
+#[test]
+fn a_refusal_that_a_query_contradicts_was_no_refusal() {
+    let policy = Policy::default();
+    let event = Event::SubmitRefused(Refusal {
+        code: "0014".into(),
+        message: String::new(),
+        grade: Grade::B,
+    });
+    let refused = after(submitting(), event, at(0), &policy).record;
+    let event = query_event(&refused, &found("SUCCESS", 500, Grade::A), at(1));
+    let settled = after(refused, event, at(1), &policy).record;
+    assert!(
+        matches!(&settled.state, RefundState::Settled(end) if end.outcome == Outcome::Succeeded)
+    );
+}
+
+#[test]
+fn at_the_horizon_a_person_is_told_and_the_refund_is_still_asked_about() {
+    let policy = Policy::default();
+    let accepted = Event::Accepted {
+        gateway_refund_no: None,
+    };
+    let held = after(submitting(), accepted, at(0), &policy).record;
+    let still = Event::StillProcessing {
+        gateway_refund_no: None,
+    };
+    let before = after(held, still.clone(), at(15 * 24 * 60 - 1), &policy);
+    assert_eq!(before.record.state.kind(), StateKind::Processing);
+    let parked = after(before.record, still.clone(), at(15 * 24 * 60), &policy);
+    assert_eq!(
+        (parked.record.state.kind(), parked.publish),
+        (StateKind::Parked, true)
+    );
+    assert_eq!(parked.plan, Plan::Due(at(16 * 24 * 60)));
+    assert_eq!(
+        next_step(&parked.record, ClaimFacts::default(), &policy),
+        Step::Query
+    );
+
+    let again = after(parked.record, still, at(16 * 24 * 60), &policy);
+    assert!(!again.publish, "a parked refund is published once");
+    let late = query_event(
+        &again.record,
+        &found("SUCCESS", 500, Grade::A),
+        at(17 * 24 * 60),
+    );
+    let settled = after(again.record, late, at(17 * 24 * 60), &policy);
+    assert_eq!(
+        (settled.record.state.kind(), settled.publish),
+        (StateKind::Settled, true)
+    );
+    assert_eq!(
+        settled.record.tally.results, 2,
+        "the correction carries version 2"
+    );
+}
+
+#[test]
+fn another_amount_parks_and_what_is_parked_stays_parked() {
+    let policy = Policy::default();
+    let accepted = Event::Accepted {
+        gateway_refund_no: None,
+    };
+    let held = after(submitting(), accepted, at(0), &policy).record;
+    let event = query_event(&held, &found("SUCCESS", 499, Grade::A), at(1));
+    let parked = after(held, event, at(1), &policy).record;
+    let event = query_event(&parked, &found("SUCCESS", 499, Grade::A), at(2));
+    let again = after(parked, event, at(2), &policy);
+    assert_eq!(
+        (again.record.state.kind(), again.publish),
+        (StateKind::Parked, false)
+    );
+}
+
+#[test]
+fn a_lost_intent_is_queried_and_a_poisonous_refund_set_aside() {
+    let record = submitting();
+    let policy = Policy::default();
+    let facts = |intent_lost, crashes| ClaimFacts {
+        intent_lost,
+        crashes,
+    };
+    assert_eq!(next_step(&record, facts(false, 0), &policy), Step::Submit);
+    assert_eq!(
+        next_step(&record, facts(true, 1), &policy),
+        Step::RecoverThenQuery
+    );
+    assert_eq!(next_step(&record, facts(true, 3), &policy), Step::SetAside);
+}
+
+/// Any event a gateway or a crash could cause in the record's state.
+fn any_event(record: &RefundRecord, pick: u8, when: UnixMillis) -> Option<Event> {
+    let grade = [Grade::A, Grade::B, Grade::C][usize::from(pick % 3)];
+    let word = ["SUCCESS", "FAIL", "PROCESSING", "NOTSURE", "CHANGE", "?"][usize::from(pick % 6)];
+    let cents = if pick.is_multiple_of(7) { 499 } else { 500 };
+    match record.state.kind() {
+        StateKind::Requested => Some(Event::SubmitStarted),
+        StateKind::Submitting => Some(match pick % 4 {
+            0 => Event::NotSent {
+                note: String::new(),
+                retry_after_ms: None,
+            },
+            1 => Event::Accepted {
+                gateway_refund_no: None,
+            },
+            2 => unknown(),
+            _ => Event::SubmitRefused(Refusal {
+                code: String::new(),
+                message: String::new(),
+                grade: if grade == Grade::C { Grade::B } else { grade },
+            }),
+        }),
+        StateKind::Settled => None,
+        StateKind::Unconfirmed | StateKind::Refused | StateKind::Processing | StateKind::Parked => {
+            Some(match pick % 5 {
+                0 => not_found(),
+                1 => Event::NoAnswer {
+                    note: String::new(),
+                    retry_after_ms: None,
+                },
+                _ => query_event(record, &found(word, cents, grade), when),
+            })
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_life_is_legal_and_settles_at_most_once(
+        picks in proptest::collection::vec((any::<u8>(), 1_u64..600), 1..200),
+        certified in any::<bool>(),
+    ) {
+        let policy =
+            policy(if certified { Duplicates::Rejects } else { Duplicates::Unknown });
+        let mut record = RefundRecord::admitted(refund("R1", 500), at(0));
+        let mut minute = 0;
+        let mut settlements = 0;
+        let mut sends = 0;
+        for (pick, wait) in picks {
+            minute += wait;
+            let Some(event) = any_event(&record, pick, at(minute)) else { break };
+            let sent = event == Event::SubmitStarted;
+            let advanced = advance(record, event, at(minute), &policy);
+            prop_assert!(advanced.is_ok(), "{advanced:?}");
+            let advanced = advanced.unwrap();
+            record = advanced.record;
+            sends += u32::from(sent);
+            settlements += u32::from(record.state.kind() == StateKind::Settled);
+            if let Plan::Due(due) = advanced.plan {
+                prop_assert!(due >= at(minute));
+            } else {
+                prop_assert_eq!(record.state.kind(), StateKind::Settled);
+            }
+            let most = if certified { 1 + policy.unknown.resubmits_max } else { 1 };
+            prop_assert!(record.tally.attempts <= most);
+        }
+        prop_assert!(settlements <= 1);
+        prop_assert!(sends >= record.tally.attempts);
+        if let RefundState::Settled(end) = &record.state && end.outcome == Outcome::Succeeded {
+            prop_assert_eq!(end.evidence.grade, Grade::A);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! refundd takes refund requests from a Redis stream, submits each to its payment gateway, asks
+//! until it has settled, and publishes the result.
+
+#![cfg_attr(
+    test,
+    allow(clippy::float_arithmetic, reason = "tests compare shares and ratios")
+)]
+
+pub mod domain;
