@@ -7,3 +7,5 @@
 )]
 
 pub mod domain;
+pub mod gateways;
+pub mod ports;

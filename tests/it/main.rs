@@ -1,1 +1,1 @@
-//! x
+//! The integration tests: one binary, so that it links once.

@@ -1,0 +1,305 @@
+//! The ledger port: the one durable record of every refund, which is also the queue.
+//!
+//! A refund is one record with a due time. Claiming it gives a lease with a fence; a claim of a
+//! refund that is to be submitted is, in the same write, the record of the intent. Every later
+//! write compares the fence. A final state and its published result are one write.
+
+use std::error::Error;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::domain::refund::RefundRecord;
+use crate::domain::state::StateKind;
+use crate::domain::step::{ClaimFacts, Plan};
+use crate::domain::{AccountName, AmountCents, Refund, RefundNo, UnixMillis};
+
+/// Why the ledger did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The store cannot be reached or did not confirm. The write may or may not have happened;
+    /// every operation may be repeated.
+    #[error("the ledger did not confirm")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The store answered, and refuses: out of memory, read-only, wrong type. Repeating helps only
+    /// after somebody has acted.
+    #[error("the ledger refused")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
+    /// Something stored cannot be read. It is left as it is.
+    #[error("ledger entry {key} cannot be read: {why}")]
+    Corrupt {
+        /// Which entry.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store is not fit to keep refunds; see the text for what to change.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// The id of an entry of the requests stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId(pub String);
+
+/// A refund to take in, and the request entry that it answers.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// The record as it is to be stored, in state requested.
+    pub record: RefundRecord,
+    /// Scope of the order's numbers: refunds of accounts that submit to one gateway share it.
+    pub order_scope: String,
+    /// When its submit is due.
+    pub due_at: UnixMillis,
+    /// The request entry to acknowledge in the same write; `None` for a refund that came by HTTP.
+    pub entry: Option<EntryId>,
+}
+
+/// What became of an [`Admission`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    /// Stored, reserved and due. Durable; the entry is acknowledged.
+    New,
+    /// Stored and reserved; waits for another refund of its order. Durable, acknowledged.
+    Waiting,
+    /// This refund number is known. Nothing was written, the entry is **not** acknowledged: the
+    /// caller compares the contents and calls [`Ledger::refuse`].
+    Known(Box<Refund>),
+    /// The order would give back more than was paid. Nothing was written, not acknowledged.
+    OverRefund {
+        /// What was paid, minor units.
+        paid_cents: u64,
+        /// What is refunded or reserved already, minor units.
+        held_cents: u64,
+    },
+    /// The two order ids belong to two orders that the ledger knows apart. Nothing was written,
+    /// not acknowledged.
+    OrderMismatch,
+}
+
+/// A request entry that leads to no refund: acknowledged together with what it leaves behind.
+#[derive(Debug, Clone, Default)]
+pub struct Refusal {
+    /// The request entry to acknowledge.
+    pub entry: Option<EntryId>,
+    /// A result to publish.
+    pub result: Option<Publication>,
+    /// What to put on the quarantine stream, as field and value.
+    pub quarantine: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// An entry of the results stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Unique id, the same on every repeat of the same write.
+    pub event_id: String,
+    /// The refund number as the request had it.
+    pub refund_no: String,
+    /// `succeeded`, `failed`, `rejected` or `parked`.
+    pub outcome: &'static str,
+    /// The result, JSON.
+    pub json: String,
+}
+
+/// The right to act on one refund until a moment, and the number that proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Which refund.
+    pub refund_no: RefundNo,
+    /// Higher with every claim; a write with a lower one is refused.
+    pub fence: u64,
+    /// When the lease ends.
+    pub until: UnixMillis,
+}
+
+/// A refund that this worker may act on.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The right to act.
+    pub lease: Lease,
+    /// The record; submitting, if this claim recorded the intent.
+    pub record: RefundRecord,
+    /// What the claim found beside the record.
+    pub facts: ClaimFacts,
+}
+
+/// The answer to [`Ledger::claim`].
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// The refunds that are now leased, oldest due time first.
+    pub claims: Vec<Claim>,
+    /// Refunds whose records cannot be read; left leased, so that they come back later.
+    pub unreadable: Vec<(RefundNo, String)>,
+    /// When the next refund is due, if fewer than wanted were.
+    pub next_due: Option<UnixMillis>,
+}
+
+/// What a worker made of a refund it held.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The right to write it.
+    pub lease: Lease,
+    /// The record to store.
+    pub record: RefundRecord,
+    /// When it needs attention next.
+    pub plan: Plan,
+    /// The result to publish in the same write.
+    pub result: Option<Publication>,
+    /// What the end of this refund means for its order.
+    pub order: Option<OrderRelease>,
+}
+
+/// The end of a refund, as its order sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRelease {
+    /// Scope of the order's numbers, as in the [`Admission`].
+    pub scope: String,
+    /// The amount that becomes free again: only a settled failure frees it.
+    pub freed: Option<AmountCents>,
+    /// No submit of the order's next refund before this moment.
+    pub next_at: UnixMillis,
+}
+
+/// What became of a [`Commit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// Stored. Durable.
+    Stored,
+    /// Another worker holds the refund, or it was released: nothing was stored but a line in the
+    /// audit trail.
+    StaleFence,
+}
+
+/// A stored refund as people look at it.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The record; submitting, if a worker holds it for a submit.
+    pub record: RefundRecord,
+    /// When it needs attention next; `None` if it has ended or waits for its order.
+    pub due_at: Option<UnixMillis>,
+    /// Whether a worker holds it now.
+    pub leased: bool,
+    /// Whether it waits for another refund of its order.
+    pub waiting: bool,
+}
+
+/// Which refunds to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this state.
+    pub state: Option<StateKind>,
+    /// Only this account.
+    pub account: Option<AccountName>,
+    /// Only refunds admitted at or before this moment.
+    pub admitted_before: Option<UnixMillis>,
+    /// Only parked refunds with this cause code, or failed ones with this code.
+    pub reason: Option<String>,
+}
+
+impl Filter {
+    /// Whether `record` is wanted.
+    pub fn matches(&self, record: &RefundRecord) -> bool {
+        use crate::domain::state::RefundState;
+        let reason = || match &record.state {
+            RefundState::Parked(parking) => Some(parking.cause.as_str()),
+            RefundState::Settled(end) => end.code.as_deref(),
+            RefundState::Refused { refusal, .. } => Some(refusal.code.as_str()),
+            RefundState::Requested { .. }
+            | RefundState::Submitting { .. }
+            | RefundState::Unconfirmed { .. }
+            | RefundState::Processing { .. } => None,
+        };
+        self.state.is_none_or(|state| state == record.state.kind())
+            && self
+                .account
+                .as_ref()
+                .is_none_or(|account| *account == record.refund.account)
+            && self
+                .admitted_before
+                .is_none_or(|at| record.admitted_at <= at)
+            && self
+                .reason
+                .as_deref()
+                .is_none_or(|wanted| reason() == Some(wanted))
+    }
+}
+
+/// One page of a listing.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The refunds, in no promised order.
+    pub refunds: Vec<Stored>,
+    /// Where the next page begins; `None` at the end.
+    pub cursor: Option<String>,
+}
+
+/// The durable record of every refund.
+///
+/// Every method may be repeated after [`LedgerError::Unavailable`]; what a repeat does is said at
+/// each. Batches hold at most [`BATCH_MAX`] items.
+#[async_trait]
+pub trait Ledger: Send + Sync + Debug {
+    /// Takes refunds in: dedupe, reservation on the order, record, due time and acknowledgement
+    /// in one write. Answers in the order of the batch.
+    ///
+    /// A repeat of an admission that was stored answers [`Admitted::Known`] with the same content.
+    async fn admit(
+        &self,
+        batch: &[Admission],
+        now: UnixMillis,
+    ) -> Result<Vec<Admitted>, LedgerError>;
+
+    /// Acknowledges a request entry that leads to no refund, and publishes or quarantines what it
+    /// leaves behind, in one write. A repeat may publish again, with the same event id.
+    async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError>;
+
+    /// Leases up to `want` refunds that are due or whose lease has run out, oldest first, until
+    /// `until`. For a refund whose next step is a submit this is the durable record of the intent.
+    ///
+    /// After an error some refunds may be leased to nobody; their lease runs out like that of a
+    /// worker that died, and an intent among them counts as maybe sent.
+    async fn claim(
+        &self,
+        want: usize,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<Claims, LedgerError>;
+
+    /// Stores what became of leased refunds and publishes what is to be published. Each item
+    /// stands by itself: a stale one does not touch the others. Answers in the order of the batch.
+    ///
+    /// A repeat after a lost answer finds the lease gone and says [`Committed::StaleFence`];
+    /// nothing is stored or published twice.
+    async fn commit(
+        &self,
+        batch: &[Commit],
+        now: UnixMillis,
+    ) -> Result<Vec<Committed>, LedgerError>;
+
+    /// Makes refunds due now that are neither leased, nor ended, nor waiting for their submit.
+    /// Harmless to repeat.
+    async fn nudge(&self, refund_nos: &[RefundNo], now: UnixMillis) -> Result<(), LedgerError>;
+
+    /// Reads one refund.
+    async fn find(&self, refund_no: &RefundNo) -> Result<Option<Stored>, LedgerError>;
+
+    /// Reads a page of refunds: about `count` are looked at, those that match are returned.
+    async fn list(
+        &self,
+        filter: &Filter,
+        cursor: Option<&str>,
+        count: usize,
+    ) -> Result<Page, LedgerError>;
+
+    /// Forgets refunds that settled before `settled_before`, at most [`BATCH_MAX`] of them, and
+    /// trims results older than `published_before` that every consumer group has read. Returns how
+    /// many refunds were forgotten.
+    async fn purge(
+        &self,
+        settled_before: UnixMillis,
+        published_before: UnixMillis,
+    ) -> Result<usize, LedgerError>;
+}
+
+/// Most items of one batch: far below the 8,000 values at which Lua's `unpack` fails on Redis 7.0.
+pub const BATCH_MAX: usize = 500;

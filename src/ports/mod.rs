@@ -1,0 +1,16 @@
+//! What the core needs from the world, as traits with plain data.
+//!
+//! Workers, intake and ops see these and never an adapter. Each trait says what is durable when it
+//! answers `Ok`, and what an error lets the caller do next.
+
+pub mod accounts;
+pub mod clock;
+pub mod gateway;
+pub mod ledger;
+
+pub use accounts::{Account, Accounts};
+pub use clock::{Clock, ManualClock};
+pub use gateway::{
+    Acceptance, Certainty, FieldError, GatewayError, QueryAnswer, RefundQuerier, RefundSubmitter,
+};
+pub use ledger::{Ledger, LedgerError};
