@@ -8,4 +8,5 @@
 
 pub mod domain;
 pub mod gateways;
+pub mod ledger;
 pub mod ports;

@@ -2,8 +2,8 @@
 
 use super::state::{Event, EventKind, RefundState};
 use super::{
-    AccountName, AmountCents, Currency, GatewayOrderNo, GatewayRefundNo, OrderNo, RefundNo,
-    UnixMillis,
+    AccountName, AmountCents, Currency, GatewayName, GatewayOrderNo, GatewayRefundNo, OrderNo,
+    RefundNo, UnixMillis,
 };
 
 /// Which paid order the money goes back to: by the gateway's id, the merchant's, or both.
@@ -122,6 +122,9 @@ pub struct HistoryLine {
 pub struct RefundRecord {
     /// What was asked.
     pub refund: Refund,
+    /// The gateway whose order numbers it names, as it was when the refund was admitted: refunds
+    /// of accounts that submit to one gateway share its orders.
+    pub order_scope: GatewayName,
     /// When the ledger took it in.
     pub admitted_at: UnixMillis,
     /// Where it stands.
@@ -149,9 +152,10 @@ impl RefundRecord {
     pub const NOTE_MAX: usize = 160;
 
     /// A refund as it is admitted: nothing has been sent.
-    pub fn admitted(refund: Refund, at: UnixMillis) -> Self {
+    pub fn admitted(refund: Refund, order_scope: GatewayName, at: UnixMillis) -> Self {
         Self {
             refund,
+            order_scope,
             admitted_at: at,
             state: RefundState::Requested { waits: 0 },
             tally: Tally::default(),
@@ -192,6 +196,11 @@ impl RefundRecord {
 pub(crate) mod tests {
     use super::*;
 
+    /// A plain refund as admitted at `at`.
+    pub(crate) fn admitted(no: &str, cents: u64, at: UnixMillis) -> RefundRecord {
+        RefundRecord::admitted(refund(no, cents), GatewayName::parse("gw").unwrap(), at)
+    }
+
     /// A plain refund of account `shop`, order `P1`.
     pub(crate) fn refund(no: &str, cents: u64) -> Refund {
         Refund {
@@ -211,7 +220,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_run_of_equal_events_is_one_line_with_a_count() {
-        let mut record = RefundRecord::admitted(refund("R1", 1), UnixMillis::new(0));
+        let mut record = admitted("R1", 1, UnixMillis::new(0));
         for second in 0..500 {
             record.remember(
                 &Event::StillProcessing {
@@ -227,7 +236,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_long_history_forgets_queries_and_never_submits() {
-        let mut record = RefundRecord::admitted(refund("R1", 1), UnixMillis::new(0));
+        let mut record = admitted("R1", 1, UnixMillis::new(0));
         record.remember(&Event::SubmitStarted, UnixMillis::new(0));
         for i in 0..1_000 {
             let event = Event::NoAnswer {

@@ -490,10 +490,6 @@ pub struct IllegalTransition {
 /// let unconfirmed = apply(submitting, &unknown).unwrap();
 /// assert!(apply(unconfirmed, &Event::SubmitStarted).is_err());
 /// ```
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "what the table does not list is illegal"
-)]
 pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTransition> {
     use {Event as E, RefundState as S};
     Ok(match (state, event) {
@@ -546,14 +542,30 @@ pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTr
         (S::Refused { refusal, .. }, E::RefusalConfirmed { at }) => {
             S::Settled(refusal.confirmed(*at))
         }
+        (state, event) => return end(&state, event),
+    })
+}
+
+/// The edges that end a refund or stop it for a person.
+fn end(state: &RefundState, event: &Event) -> Result<RefundState, IllegalTransition> {
+    use {Event as E, RefundState as S};
+    match (state, event) {
         (
             S::Unconfirmed { .. } | S::Refused { .. } | S::Processing { .. } | S::Parked(_),
             E::Succeeded { evidence, lines },
-        ) => S::Settled(Settlement::by_query(Outcome::Succeeded, *evidence, lines)),
+        ) => Ok(S::Settled(Settlement::by_query(
+            Outcome::Succeeded,
+            *evidence,
+            lines,
+        ))),
         (
             S::Unconfirmed { .. } | S::Refused { .. } | S::Processing { .. } | S::Parked(_),
             E::Failed { evidence, lines },
-        ) => S::Settled(Settlement::by_query(Outcome::Failed, *evidence, lines)),
+        ) => Ok(S::Settled(Settlement::by_query(
+            Outcome::Failed,
+            *evidence,
+            lines,
+        ))),
         (
             S::Requested { .. }
             | S::Submitting { .. }
@@ -561,14 +573,12 @@ pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTr
             | S::Refused { .. }
             | S::Processing { .. },
             E::SetAside(parking),
-        ) => S::Parked(parking.clone()),
-        (state, event) => {
-            return Err(IllegalTransition {
-                state: state.kind(),
-                event: event.kind(),
-            });
-        }
-    })
+        ) => Ok(S::Parked(parking.clone())),
+        (state, event) => Err(IllegalTransition {
+            state: state.kind(),
+            event: event.kind(),
+        }),
+    }
 }
 
 impl RefundState {

@@ -89,13 +89,13 @@ pub struct Advanced {
 /// then; it is a defect of refundd, and the refund stays as it was.
 pub fn advance(
     mut record: RefundRecord,
-    event: Event,
+    event: &Event,
     at: UnixMillis,
     policy: &Policy,
 ) -> Result<Advanced, IllegalTransition> {
     let before = record.state.kind();
-    let wait = asked_to_wait_ms(&event);
-    take(&mut record, &event, at)?;
+    let wait = asked_to_wait_ms(event);
+    take(&mut record, event, at)?;
     while let Some(consequence) = consequence(&record, at, policy) {
         take(&mut record, &consequence, at)?;
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::evidence::{StatusLine, StatusWord};
 use crate::domain::policy::Duplicates;
-use crate::domain::refund::tests::refund;
+use crate::domain::refund::tests::admitted;
 use crate::domain::state::{Outcome, Refusal};
 
 const MINUTE: u64 = 60_000;
@@ -22,14 +22,15 @@ fn at(minutes: u64) -> UnixMillis {
 }
 
 fn submitting() -> RefundRecord {
-    let record = RefundRecord::admitted(refund("R1", 500), at(0));
-    advance(record, Event::SubmitStarted, at(0), &Policy::default())
+    let record = admitted("R1", 500, at(0));
+    advance(record, &Event::SubmitStarted, at(0), &Policy::default())
         .unwrap()
         .record
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads like the life it tells")]
 fn after(record: RefundRecord, event: Event, when: UnixMillis, policy: &Policy) -> Advanced {
-    advance(record, event, when, policy).unwrap()
+    advance(record, &event, when, policy).unwrap()
 }
 
 fn unknown() -> Event {
@@ -152,7 +153,7 @@ fn resubmits_end() {
 #[test]
 fn a_submit_that_did_not_happen_costs_no_attempt_and_backs_off() {
     let policy = Policy::default();
-    let mut record = RefundRecord::admitted(refund("R1", 500), at(0));
+    let mut record = admitted("R1", 500, at(0));
     let mut delays = Vec::new();
     for _ in 0..3 {
         record = after(record, Event::SubmitStarted, at(0), &policy).record;
@@ -347,7 +348,7 @@ proptest! {
     ) {
         let policy =
             policy(if certified { Duplicates::Rejects } else { Duplicates::Unknown });
-        let mut record = RefundRecord::admitted(refund("R1", 500), at(0));
+        let mut record = admitted("R1", 500, at(0));
         let mut minute = 0;
         let mut settlements = 0;
         let mut sends = 0;
@@ -355,7 +356,7 @@ proptest! {
             minute += wait;
             let Some(event) = any_event(&record, pick, at(minute)) else { break };
             let sent = event == Event::SubmitStarted;
-            let advanced = advance(record, event, at(minute), &policy);
+            let advanced = advance(record, &event, at(minute), &policy);
             prop_assert!(advanced.is_ok(), "{advanced:?}");
             let advanced = advanced.unwrap();
             record = advanced.record;

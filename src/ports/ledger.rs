@@ -47,8 +47,6 @@ pub struct EntryId(pub String);
 pub struct Admission {
     /// The record as it is to be stored, in state requested.
     pub record: RefundRecord,
-    /// Scope of the order's numbers: refunds of accounts that submit to one gateway share it.
-    pub order_scope: String,
     /// When its submit is due.
     pub due_at: UnixMillis,
     /// The request entry to acknowledge in the same write; `None` for a refund that came by HTTP.
@@ -152,8 +150,6 @@ pub struct Commit {
 /// The end of a refund, as its order sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRelease {
-    /// Scope of the order's numbers, as in the [`Admission`].
-    pub scope: String,
     /// The amount that becomes free again: only a settled failure frees it.
     pub freed: Option<AmountCents>,
     /// No submit of the order's next refund before this moment.

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod clock;
 pub mod gateway;
 pub mod ledger;
+pub mod requests;
 
 pub use accounts::{Account, Accounts};
 pub use clock::{Clock, ManualClock};
@@ -14,3 +15,4 @@ pub use gateway::{
     Acceptance, Certainty, FieldError, GatewayError, QueryAnswer, RefundQuerier, RefundSubmitter,
 };
 pub use ledger::{Ledger, LedgerError};
+pub use requests::{RawRequest, RequestSource};

@@ -1,0 +1,90 @@
+//! Every key of the ledger, spelled once, with its type and lifetime.
+//!
+//! All keys of a namespace share one hash tag, so that every script runs on one slot of a Redis
+//! Cluster. The due refunds, records, states, leases and orders are a few large keys on purpose:
+//! a batch is then one command a key, and a script knows all its keys before it runs.
+
+/// The namespace and the partition that the keys belong to.
+///
+/// There is one partition for now; more hash tags with a fetcher each are how a cluster will be
+/// filled, and nothing but a refund and its order may assume to share one.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    tag: String,
+}
+
+impl Keys {
+    /// The keys of `namespace`.
+    pub fn new(namespace: &str) -> Self {
+        Self {
+            tag: format!("{{{namespace}}}"),
+        }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}:{name}", self.tag)
+    }
+
+    /// Stream; order systems write, intake reads by consumer group and deletes what it has taken.
+    pub fn requests(&self) -> String {
+        self.key("requests")
+    }
+
+    /// Stream; results for order systems. Trimmed by age once every group has read.
+    pub fn results(&self) -> String {
+        self.key("results")
+    }
+
+    /// Stream; requests that could not be read, raw. Never trimmed by refundd.
+    pub fn quarantine(&self) -> String {
+        self.key("quarantine")
+    }
+
+    /// Stream; what stale workers knew and what people did. Capped by length.
+    pub fn audit(&self) -> String {
+        self.key("audit")
+    }
+
+    /// Hash, refund number → what was asked. Lives until the retention of a settled refund ends.
+    pub fn refunds(&self) -> String {
+        self.key("refunds")
+    }
+
+    /// Hash, refund number → where it stands. Lives as long as the refund.
+    pub fn states(&self) -> String {
+        self.key("states")
+    }
+
+    /// Sorted set, refund number by the Unix ms when it needs attention or its lease ends; `+inf`
+    /// while it waits for its order. Lives until the refund has ended.
+    pub fn due(&self) -> String {
+        self.key("due")
+    }
+
+    /// Hash, refund number → fence, mark and crashes of the worker that holds it. Lives from claim
+    /// to commit.
+    pub fn leases(&self) -> String {
+        self.key("leases")
+    }
+
+    /// Hash, order id → how much is held, what was paid, whose turn it is. Lives as long as the
+    /// order's last refund.
+    pub fn orders(&self) -> String {
+        self.key("orders")
+    }
+
+    /// Sorted set, refund number by the Unix ms when it settled. Lives until retention ends.
+    pub fn settled(&self) -> String {
+        self.key("settled")
+    }
+
+    /// Counter; every write raises it. The fences come from it.
+    pub fn seq(&self) -> String {
+        self.key("seq")
+    }
+
+    /// Pub/sub channel; a message means that a refund has become due now.
+    pub fn wake(&self) -> String {
+        self.key("wake")
+    }
+}

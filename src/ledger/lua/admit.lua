@@ -1,0 +1,72 @@
+-- Takes refunds in: dedupe, reservation on the order, record, due time, acknowledgement; one write.
+--
+-- KEYS[1] requests   stream; acknowledged entries are deleted
+-- KEYS[2] refunds    hash, refund number -> what was asked
+-- KEYS[3] states     hash, refund number -> where it stands
+-- KEYS[4] due        zset, refund number by Unix ms; +inf while it waits for its order
+-- KEYS[5] orders     hash, order id -> account of the order, see order.lua
+-- KEYS[6] seq        counter, raised by every write
+-- ARGV[1] group      consumer group of the requests
+-- ARGV[2] channel    where sleeping workers listen
+-- ARGV[3] now        Unix ms
+-- ARGV[4..]          nine for each refund: number, request entry id or '', record, state, amount
+--                    in minor units, paid in minor units or '', due in Unix ms, order id, second
+--                    order id or ''
+-- Returns            one array a refund: {0} new, {1} waits for its order, {2, record} known,
+--                    {3, paid, held} over-refund, {4} the two ids name two known orders
+-- Reads first        every record and order of the batch; nothing is written before all are decided
+-- Repeat             a refund that was admitted is answered as known, nothing changes
+local PER, HEAD, n = 9, 3, (#ARGV - 3) / 9
+local nos, ids = {}, {}
+for i = 0, n - 1 do
+  local a = HEAD + i * PER
+  nos[i + 1], ids[#ids + 1], ids[#ids + 2] = ARGV[a + 1], ARGV[a + 8], ARGV[a + 9]
+end
+local known = {}
+for i, v in ipairs(redis.call('HMGET', KEYS[2], unpack(nos))) do known[nos[i]] = v or nil end
+Orders.load(KEYS[5], ids)
+
+local replies, records, states, due, acks, wake = {}, {}, {}, {}, {}, false
+for i = 0, n - 1 do
+  local a = HEAD + i * PER
+  local no, entry, amount, paid, at = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 5]), ARGV[a + 6], ARGV[a + 7]
+  local order = Orders.find(ARGV[a + 8], ARGV[a + 9])
+  if order and order.paid ~= '' and (paid == '' or tonumber(order.paid) < tonumber(paid)) then paid = order.paid end
+  if known[no] then
+    replies[i + 1] = { 2, known[no] }
+  elseif not order then
+    replies[i + 1] = { 4 }
+  elseif paid ~= '' and order.held + amount > tonumber(paid) then
+    replies[i + 1] = { 3, paid, string.format('%.0f', order.held) }
+  else
+    if order.flight == '' then
+      replies[i + 1], order.flight = { 0 }, no
+      if tonumber(order.gate) > tonumber(at) then at = order.gate end
+      wake = wake or tonumber(at) <= tonumber(ARGV[3])
+    else
+      replies[i + 1] = { 1 }
+      order.waiting = (order.waiting == '' and '' or order.waiting .. ',') .. no .. ':' .. at
+      at = '+inf'
+    end
+    order.held, order.paid, order.count = order.held + amount, paid, order.count + 1
+    Orders.keep(order)
+    known[no] = ARGV[a + 3]
+    records[#records + 1], records[#records + 2] = no, ARGV[a + 3]
+    states[#states + 1], states[#states + 2] = no, ARGV[a + 4]
+    due[#due + 1], due[#due + 2] = at, no
+    if entry ~= '' then acks[#acks + 1] = entry end
+  end
+end
+if #records == 0 then return replies end
+
+redis.call('HSET', KEYS[2], unpack(records))
+redis.call('HSET', KEYS[3], unpack(states))
+redis.call('ZADD', KEYS[4], unpack(due))
+Orders.store()
+redis.call('INCR', KEYS[6])
+if #acks > 0 then
+  redis.call('XACK', KEYS[1], ARGV[1], unpack(acks))
+  redis.call('XDEL', KEYS[1], unpack(acks))
+end
+if wake then redis.call('PUBLISH', ARGV[2], '1') end
+return replies

@@ -1,0 +1,46 @@
+-- Leases a bounded batch of refunds that are due or whose lease has run out, oldest first. For a
+-- refund whose next step is a submit, the lease is the record of the intent.
+--
+-- KEYS[1] due        zset, refund number by Unix ms: when it is due, or when its lease ends
+-- KEYS[2] refunds    hash, refund number -> what was asked
+-- KEYS[3] states     hash, refund number -> where it stands; begins with r where a submit is next
+-- KEYS[4] leases     hash, refund number -> fence mark crashes; mark i: intent to submit recorded
+--                    by this lease, u: recorded by an earlier one and lost, q: no intent
+-- KEYS[5] seq        counter, raised by every write; the fence
+-- ARGV[1] now        Unix ms
+-- ARGV[2] until      end of the leases, Unix ms
+-- ARGV[3] want       most refunds, at most 500
+-- Returns            {next due in Unix ms or '', fence, then for each: number, record, state, mark,
+--                    crashes}; record and state are '' where they are missing
+-- Reads first        the batch, its records and leases
+-- Repeat             claims the next batch; what the first call leased stays leased
+local nos = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+local out = { '', 0 }
+if #nos > 0 then
+  local records = redis.call('HMGET', KEYS[2], unpack(nos))
+  local states = redis.call('HMGET', KEYS[3], unpack(nos))
+  local leases = redis.call('HMGET', KEYS[4], unpack(nos))
+  local fence = redis.call('INCR', KEYS[5])
+  local due, held = {}, {}
+  out[2] = fence
+  for i, no in ipairs(nos) do
+    local mark, crashes = 'q', 0
+    if leases[i] then
+      mark, crashes = string.match(leases[i], '^%d+ (%a) (%d+)$')
+      crashes = crashes + 1
+      if mark == 'i' then mark = 'u' end
+    elseif states[i] and string.byte(states[i]) == 114 then
+      mark = 'i'
+    end
+    due[#due + 1], due[#due + 2] = ARGV[2], no
+    held[#held + 1], held[#held + 2] = no, fence .. ' ' .. mark .. ' ' .. crashes
+    for _, v in ipairs({ no, records[i] or '', states[i] or '', mark, crashes }) do out[#out + 1] = v end
+  end
+  redis.call('ZADD', KEYS[1], unpack(due))
+  redis.call('HSET', KEYS[4], unpack(held))
+end
+if #nos < tonumber(ARGV[3]) then
+  local first = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '(+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  out[1] = first[2] or ''
+end
+return out

@@ -1,0 +1,87 @@
+-- Stores what became of leased refunds: state, next due time, published result, and what the end of
+-- a refund means for its order. Each refund stands by itself: a stale one touches no other.
+--
+-- KEYS[1] due        zset, refund number by Unix ms
+-- KEYS[2] states     hash, refund number -> where it stands
+-- KEYS[3] leases     hash, refund number -> fence mark crashes
+-- KEYS[4] orders     hash, order id -> account of the order, see order.lua
+-- KEYS[5] settled    zset, refund number by Unix ms of its settlement
+-- KEYS[6] results    stream
+-- KEYS[7] audit      stream; what a stale worker knew
+-- KEYS[8] seq        counter, raised by every write
+-- ARGV[1] now        Unix ms
+-- ARGV[2] audit_max  entries the audit stream keeps, about
+-- ARGV[3..]          eleven for each refund: number, fence, state, due in Unix ms or '' if it has
+--                    ended, event id or '' for no result, outcome, result, order id or '' if its
+--                    order goes on, second order id or '', freed minor units, no submit of the
+--                    order before this Unix ms
+-- Returns            one integer a refund: 1 stored, 0 stale (a line in audit, nothing else)
+-- Reads first        all leases and orders of the batch
+-- Repeat             the lease is gone, so a repeat is stale: nothing is stored or published twice
+local PER, HEAD, n = 11, 2, (#ARGV - 2) / 11
+local nos, ids = {}, {}
+for i = 0, n - 1 do
+  local a = HEAD + i * PER
+  nos[i + 1] = ARGV[a + 1]
+  if ARGV[a + 8] ~= '' then ids[#ids + 1], ids[#ids + 2] = ARGV[a + 8], ARGV[a + 9] end
+end
+local fences = {}
+for i, v in ipairs(redis.call('HMGET', KEYS[3], unpack(nos))) do
+  fences[nos[i]] = v and string.match(v, '^%d+') or nil
+end
+Orders.load(KEYS[4], ids)
+
+-- The end of a refund: its amount is freed if nothing moved, and the next of its order may go.
+local function finish(order, no, freed, next_at, due)
+  order.held = math.max(0, order.held - freed)
+  if order.flight == no then
+    if tonumber(next_at) > tonumber(order.gate) then order.gate = next_at end
+    local following, at, rest = string.match(order.waiting, '^([^:]+):(%d+),?(.*)$')
+    order.flight, order.waiting = following or '', rest or ''
+    if following then
+      due[#due + 1], due[#due + 2] = tonumber(at) > tonumber(order.gate) and at or order.gate, following
+    end
+  end
+  Orders.keep(order)
+end
+
+local replies, states, due, done, ended, freed = {}, {}, {}, {}, {}, {}
+for i = 0, n - 1 do
+  local a = HEAD + i * PER
+  local no = ARGV[a + 1]
+  replies[i + 1] = fences[no] == ARGV[a + 2] and 1 or 0
+  if replies[i + 1] == 1 then
+    fences[no] = nil
+    freed[#freed + 1], states[#states + 1], states[#states + 2] = no, no, ARGV[a + 3]
+    if ARGV[a + 4] ~= '' then
+      due[#due + 1], due[#due + 2] = ARGV[a + 4], no
+    else
+      done[#done + 1], ended[#ended + 1], ended[#ended + 2] = no, ARGV[1], no
+    end
+    local order = ARGV[a + 8] ~= '' and Orders.find(ARGV[a + 8], ARGV[a + 9])
+    if order and order.known then finish(order, no, tonumber(ARGV[a + 10]), ARGV[a + 11], due) end
+  end
+end
+
+if #freed > 0 then
+  redis.call('HSET', KEYS[2], unpack(states))
+  redis.call('HDEL', KEYS[3], unpack(freed))
+  redis.call('INCR', KEYS[8])
+  Orders.store()
+end
+if #done > 0 then
+  redis.call('ZREM', KEYS[1], unpack(done))
+  redis.call('ZADD', KEYS[5], unpack(ended))
+end
+if #due > 0 then redis.call('ZADD', KEYS[1], unpack(due)) end
+for i = 0, n - 1 do
+  local a = HEAD + i * PER
+  if replies[i + 1] == 0 then
+    redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[2], '*', 'kind', 'stale_commit', 'refund_no', ARGV[a + 1],
+      'fence', ARGV[a + 2], 'state', ARGV[a + 3], 'at', ARGV[1])
+  elseif ARGV[a + 5] ~= '' then
+    redis.call('XADD', KEYS[6], '*', 'event_id', ARGV[a + 5], 'refund_no', ARGV[a + 1], 'outcome', ARGV[a + 6],
+      'result', ARGV[a + 7])
+  end
+end
+return replies

@@ -1,0 +1,36 @@
+-- Forgets settled refunds whose retention has passed; an order goes with its last refund.
+--
+-- KEYS[1] settled    zset, refund number by Unix ms of its settlement
+-- KEYS[2] refunds    hash, refund number -> what was asked
+-- KEYS[3] states     hash, refund number -> where it stands
+-- KEYS[4] orders     hash, order id -> account of the order, see order.lua
+-- KEYS[5] seq        counter, raised by every write
+-- ARGV[1] before     forget what settled before this Unix ms
+-- ARGV[2..]          three for each refund: number, order id, second order id or ''
+-- Returns            how many were forgotten
+-- Reads first        settlement time and order of each; the others are left alone
+-- Repeat             nothing further
+local forgotten, ids = {}, {}
+for a = 2, #ARGV, 3 do ids[#ids + 1], ids[#ids + 2] = ARGV[a + 1], ARGV[a + 2] end
+Orders.load(KEYS[4], ids)
+local gone = {}
+for a = 2, #ARGV, 3 do
+  local at = redis.call('ZSCORE', KEYS[1], ARGV[a])
+  if at and tonumber(at) < tonumber(ARGV[1]) then
+    forgotten[#forgotten + 1] = ARGV[a]
+    local order = Orders.find(ARGV[a + 1], ARGV[a + 2])
+    if order and order.known then
+      order.count = order.count - 1
+      Orders.keep(order)
+      if order.count == 0 then gone[#gone + 1], gone[#gone + 2], gone[#gone + 3] = order.id, ARGV[a + 1], ARGV[a + 2] end
+    end
+  end
+end
+if #forgotten == 0 then return 0 end
+Orders.store()
+redis.call('ZREM', KEYS[1], unpack(forgotten))
+redis.call('HDEL', KEYS[2], unpack(forgotten))
+redis.call('HDEL', KEYS[3], unpack(forgotten))
+if #gone > 0 then redis.call('HDEL', KEYS[4], unpack(gone)) end
+redis.call('INCR', KEYS[5])
+return #forgotten

@@ -1,0 +1,58 @@
+-- Library of admit, commit and forget: the account of an order, stored in one field of the hash
+-- orders as held|paid|in flight|gate|count|waiting, or as =id where another id holds the account.
+-- held, paid: minor units; gate: Unix ms; count: refunds stored; waiting: number:due,number:due.
+-- Mirrors domain/order.rs, which says what each of these is for.
+local Orders = { seen = {}, changed = {}, ALIAS = string.byte('=') }
+
+-- Reads the accounts of all ids of a batch at once.
+function Orders.load(key, ids)
+  Orders.key = key
+  if #ids == 0 then return end
+  for i, v in ipairs(redis.call('HMGET', key, unpack(ids))) do Orders.seen[ids[i]] = v or nil end
+end
+
+-- The id that holds the account, and the account's text or nil.
+function Orders.resolve(id)
+  local v = Orders.seen[id]
+  if v and string.byte(v) == Orders.ALIAS then
+    id = string.sub(v, 2)
+    if Orders.seen[id] == nil then Orders.seen[id] = redis.call('HGET', Orders.key, id) or nil end
+    v = Orders.seen[id]
+  end
+  return id, v
+end
+
+-- The account of an order by either of its ids; nil where the ids name two different accounts.
+function Orders.find(first, second)
+  local id, text = Orders.resolve(first)
+  local alias = second
+  if second ~= '' then
+    local second_id, second_text = Orders.resolve(second)
+    if text and second_text and second_id ~= id then return nil end
+    if second_text and not text then id, text, alias = second_id, second_text, first end
+  end
+  local o = { id = id, alias = alias, held = 0, paid = '', flight = '', gate = '0', count = 0, waiting = '' }
+  if text then
+    o.held, o.paid, o.flight, o.gate, o.count, o.waiting =
+      string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|(%d+)|(.*)$')
+    o.known = true
+  end
+  return o
+end
+
+function Orders.keep(o)
+  local held = string.format('%.0f', o.held)
+  Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.count, o.waiting }, '|')
+  Orders.changed[o.id] = Orders.seen[o.id]
+  if o.alias ~= '' and o.alias ~= o.id then
+    Orders.seen[o.alias] = '=' .. o.id
+    Orders.changed[o.alias] = Orders.seen[o.alias]
+  end
+end
+
+-- Writes every account that was kept.
+function Orders.store()
+  local flat = {}
+  for id, text in pairs(Orders.changed) do flat[#flat + 1], flat[#flat + 2] = id, text end
+  if #flat > 0 then redis.call('HSET', Orders.key, unpack(flat)) end
+end
