@@ -6,6 +6,9 @@
     allow(clippy::float_arithmetic, reason = "tests compare shares and ratios")
 )]
 
+pub mod contract;
 pub mod domain;
 pub mod gateways;
+#[cfg(test)]
+mod generated;
 pub mod ports;
