@@ -6,7 +6,12 @@
     allow(clippy::float_arithmetic, reason = "tests compare shares and ratios")
 )]
 
+pub mod contract;
 pub mod domain;
 pub mod gateways;
+#[cfg(test)]
+mod generated;
+pub mod intake;
 pub mod ledger;
 pub mod ports;
+pub mod workers;

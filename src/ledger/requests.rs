@@ -13,6 +13,9 @@ use super::scripts::GROUP;
 use crate::ports::ledger::EntryId;
 use crate::ports::{LedgerError, RawRequest, RequestSource};
 
+/// A blocking read that is not answered this long after its end is given up: the peer is gone.
+const ANSWER_SLACK: Duration = Duration::from_secs(5);
+
 /// Reads `{ns}:requests` as one consumer of the group `refundd`.
 #[derive(Debug)]
 pub struct RedisRequests {
@@ -134,7 +137,10 @@ impl RequestSource for RedisRequests {
             self.make_group().await?;
             con
         };
-        let read = self.read_once(&mut con, max, block).await;
+        let read = tokio::time::timeout(block + ANSWER_SLACK, self.read_once(&mut con, max, block));
+        let read = read
+            .await
+            .map_err(|late| LedgerError::Unavailable(Box::new(late)))?;
         // After an error the connection is left behind; the next read makes one, and the group.
         let requests = read.map_err(map_error)?;
         *reader = Some(con);

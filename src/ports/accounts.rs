@@ -20,6 +20,8 @@ pub struct Account {
     pub submitter: Arc<dyn RefundSubmitter>,
     /// Where its refunds are asked about; often, but not always, the same gateway.
     pub querier: Arc<dyn RefundQuerier>,
+    /// The longest that one call of either may take, ms: connect and total timeout together.
+    pub longest_call_ms: u64,
 }
 
 impl Account {

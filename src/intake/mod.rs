@@ -1,0 +1,163 @@
+//! Takes requests in: read, validate, admit; refuse or quarantine what cannot be.
+//!
+//! A request is acknowledged in the same write that stores what became of it, so a crash at any
+//! point leaves it pending and some worker takes it over. Nothing that a request contains can stop
+//! the loop.
+
+mod sort;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::contract::RejectCode;
+use crate::ports::ledger::{Admission, Admitted, Refusal};
+use crate::ports::{Accounts, Clock, Ledger, LedgerError, RawRequest, RequestSource};
+use sort::{Sorted, refusal, sort};
+
+/// How long one read waits for new requests; also how soon a shutdown is noticed at the latest.
+const READ_BLOCK: Duration = Duration::from_millis(500);
+
+/// First and longest pause after the store did not answer.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// How the intake runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Most requests taken at once.
+    pub batch: usize,
+    /// A request that a reader has held this long without acknowledging is taken over.
+    pub reclaim_idle: Duration,
+    /// Time between two looks for such requests, ms.
+    pub reclaim_every_ms: u64,
+}
+
+/// What the intake needs of the world.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Where the requests come from.
+    pub requests: Arc<dyn RequestSource>,
+    /// Where the refunds go.
+    pub ledger: Arc<dyn Ledger>,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// The merchant accounts.
+    pub accounts: Arc<Accounts>,
+}
+
+/// Takes requests in until `stop` says so. A request in hand is finished first.
+pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) {
+    let mut reclaim_at = parts.clock.now();
+    // Nothing here is cancelled: a read that is dropped half way leaves its entries pending.
+    while !*stop.borrow() {
+        let now = parts.clock.now();
+        let taken = if now >= reclaim_at {
+            reclaim_at = now.plus(settings.reclaim_every_ms);
+            parts
+                .requests
+                .reclaim(settings.batch, settings.reclaim_idle)
+                .await
+        } else {
+            parts.requests.read(settings.batch, READ_BLOCK).await
+        };
+        match taken {
+            Ok(requests) => insist(&parts, &requests, &stop).await,
+            Err(err) => {
+                tracing::warn!(%err, "requests could not be read, trying again");
+                tokio::time::sleep(RETRY.1).await;
+            }
+        }
+    }
+}
+
+/// Takes a batch in, however long the ledger needs; at a shutdown it is left pending.
+async fn insist(parts: &Parts, requests: &[RawRequest], stop: &watch::Receiver<bool>) {
+    let mut pause = RETRY.0;
+    while let Err(err) = take_in(parts, requests).await {
+        tracing::warn!(%err, requests = requests.len(), "could not be taken in, trying again");
+        if *stop.borrow() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RETRY.1);
+    }
+}
+
+/// Takes a batch of requests in.
+///
+/// # Errors
+/// [`LedgerError`]; what was not acknowledged stays pending and comes back by
+/// [`RequestSource::reclaim`]. Taking a request in twice is harmless.
+pub async fn take_in(parts: &Parts, requests: &[RawRequest]) -> Result<(), LedgerError> {
+    let now = parts.clock.now();
+    let mut admissions = Vec::with_capacity(requests.len());
+    for request in requests {
+        match sort(&parts.accounts, request, now) {
+            Sorted::Admit(admission) => admissions.push(*admission),
+            Sorted::Refuse(refusal) => parts.ledger.refuse(&refusal).await?,
+        }
+    }
+    if admissions.is_empty() {
+        return Ok(());
+    }
+    let answers = parts.ledger.admit(&admissions, now).await?;
+    for (admission, answer) in admissions.iter().zip(answers) {
+        settle(parts, admission, answer).await?;
+    }
+    Ok(())
+}
+
+/// What is left to do after the ledger has answered.
+async fn settle(parts: &Parts, admission: &Admission, answer: Admitted) -> Result<(), LedgerError> {
+    let refund = &admission.record.refund;
+    let (code, message) = match answer {
+        Admitted::New | Admitted::Waiting => {
+            tracing::info!(
+                refund.no = %refund.refund_no,
+                account = %refund.account,
+                amount_cents = refund.amount.get(),
+                waits = answer == Admitted::Waiting,
+                "refund is admitted"
+            );
+            return Ok(());
+        }
+        Admitted::Known(first) if first.same_content(refund) => {
+            tracing::info!(refund.no = %refund.refund_no, "the same request again, nothing to do");
+            let entry = admission.entry.clone();
+            return parts
+                .ledger
+                .refuse(&Refusal {
+                    entry,
+                    ..Refusal::default()
+                })
+                .await;
+        }
+        Admitted::Known(_) => (
+            RejectCode::Conflict,
+            "refund_no must be a new one, got one that is known with other content".to_owned(),
+        ),
+        Admitted::OverRefund {
+            paid_cents,
+            held_cents,
+        } => {
+            let left = paid_cents.saturating_sub(held_cents);
+            let message = format!(
+                "amount_cents must be at most {left}: {paid_cents} were paid and {held_cents} are \
+                 refunded or reserved, got {}",
+                refund.amount
+            );
+            (RejectCode::OverRefund, message)
+        }
+        Admitted::OrderMismatch => (
+            RejectCode::OrderMismatch,
+            "order.gateway_order_no and order.order_no must name one order, got two that have \
+             refunds of their own; name the order as its earlier refunds did"
+                .to_owned(),
+        ),
+    };
+    let account = parts.accounts.get(&refund.account);
+    let entry = admission.entry.as_ref();
+    let refusal = refusal(entry, refund, (code, message), account, parts.clock.now());
+    parts.ledger.refuse(&refusal).await
+}

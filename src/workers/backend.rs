@@ -1,0 +1,175 @@
+//! apalis's view of the ledger: a `Backend` that hands out held refunds, and the outermost layer
+//! that commits what came of them. Both see channels only, so neither can fail with the ledger.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use apalis::prelude::{Backend, BoxDynError, Task, WorkerContext};
+use apalis_core::backend::BackendConfig;
+use apalis_core::backend::finalize::Ephemeral;
+use futures_util::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tower::{Layer, Service};
+
+use crate::ports::ledger::{Claim, Commit, Committed};
+
+/// A claimed refund and the slot that is taken for it until it is committed.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The refund.
+    pub(super) claim: Claim,
+    /// Its slot; free again when the last holder drops it.
+    pub(super) slot: Arc<OwnedSemaphorePermit>,
+}
+
+/// A commit on its way to the ledger, and who waits to hear of it.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// What to store.
+    pub(super) commit: Commit,
+    /// Told once the ledger has answered.
+    pub(super) done: oneshot::Sender<Committed>,
+}
+
+/// The source of refunds for one apalis worker; a worker that is made anew gets a clone.
+#[derive(Debug, Clone)]
+pub(super) struct LedgerBackend {
+    held: Arc<Mutex<mpsc::Receiver<Held>>>,
+    commits: mpsc::Sender<Pending>,
+}
+
+impl LedgerBackend {
+    pub(super) fn new(held: mpsc::Receiver<Held>, commits: mpsc::Sender<Pending>) -> Self {
+        Self {
+            held: Arc::new(Mutex::new(held)),
+            commits,
+        }
+    }
+}
+
+impl Backend for LedgerBackend {
+    type Task = Task<Held>;
+    type Error = Infallible;
+
+    fn poll_ready(
+        &mut self,
+        _cx: &mut Context<'_>,
+        _worker: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// `None`, the end of the worker, comes when the claiming side has stopped and all it had
+    /// claimed has been handed out.
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        _worker: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        let mut channel = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        channel
+            .poll_recv(cx)
+            .map(|held| held.map(|held| Ok(Task::new(held))))
+    }
+
+    fn poll_close(
+        &mut self,
+        _cx: &mut Context<'_>,
+        _worker: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl BackendConfig for LedgerBackend {
+    type Args = Held;
+    type Id = String;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = CommitLayer;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _worker: &mut WorkerContext) -> CommitLayer {
+        CommitLayer {
+            commits: self.commits.clone(),
+        }
+    }
+}
+
+/// Commits what the handler made of a refund. Outermost, so that nothing lies between the handler's
+/// answer and the ledger.
+#[derive(Debug, Clone)]
+pub(super) struct CommitLayer {
+    commits: mpsc::Sender<Pending>,
+}
+
+impl<S> Layer<S> for CommitLayer {
+    type Service = CommitService<S>;
+
+    fn layer(&self, inner: S) -> CommitService<S> {
+        CommitService {
+            inner,
+            commits: self.commits.clone(),
+        }
+    }
+}
+
+/// See [`CommitLayer`].
+#[derive(Debug, Clone)]
+pub(super) struct CommitService<S> {
+    inner: S,
+    commits: mpsc::Sender<Pending>,
+}
+
+impl<S> Service<Task<Held>> for CommitService<S>
+where
+    S: Service<Task<Held>, Response = Option<Box<Commit>>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxDynError>,
+{
+    type Response = ();
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<(), BoxDynError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, task: Task<Held>) -> Self::Future {
+        let refund_no = task.args.claim.lease.refund_no.clone();
+        let slot = Arc::clone(&task.args.slot);
+        let handled = self.inner.call(task);
+        let commits = self.commits.clone();
+        Box::pin(async move {
+            match handled.await.map_err(Into::into) {
+                Ok(Some(commit)) => {
+                    let (done, stored) = oneshot::channel();
+                    commits
+                        .send(Pending {
+                            commit: *commit,
+                            done,
+                        })
+                        .await?;
+                    if stored.await? == Committed::StaleFence {
+                        tracing::warn!(
+                            refund.no = %refund_no,
+                            "the lease was lost; another worker decides from here"
+                        );
+                    }
+                }
+                Ok(None) => {}
+                // Left to its lease: the next claim counts it as a crash and, if a submit may have
+                // happened, asks the gateway first.
+                Err(err) => {
+                    tracing::error!(refund.no = %refund_no, %err, "handling it failed");
+                }
+            }
+            drop(slot);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Claims due refunds, as many as there are free slots, and sleeps until the next one is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+use super::backend::Held;
+use super::{Parts, Settings};
+use crate::domain::UnixMillis;
+use crate::ports::ledger::{BATCH_MAX, Claims};
+
+/// The longest sleep of an idle worker: a net under the wake-ups, one claim a second.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+
+/// First and longest pause after the ledger did not answer.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Claims until `stop` says so, then ends; that closes `held` and so ends the worker.
+pub(super) async fn run(
+    parts: Parts,
+    settings: Settings,
+    slots: Arc<Semaphore>,
+    held: mpsc::Sender<Held>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut pause = RETRY.0;
+    loop {
+        let free = tokio::select! {
+            free = free_slots(&slots) => free,
+            () = stopped(&mut stop) => return,
+        };
+        let now = parts.clock.now();
+        let until = now.plus(settings.lease_ms);
+        // Not cancelled by `stop`: what it claims must be handed out, or it is left to its lease.
+        match parts.ledger.claim(free.len(), now, until).await {
+            Ok(claims) => {
+                pause = RETRY.0;
+                let full = claims.claims.len() == free.len();
+                let next_due = claims.next_due;
+                hand_out(claims, free, &held).await;
+                if !full {
+                    sleep(&parts, next_due, &mut stop).await;
+                }
+            }
+            Err(err) => {
+                tracing::warn!(err = %chain(&err), "no refunds could be claimed, trying again");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stopped(&mut stop) => return,
+                }
+                pause = (pause * 2).min(RETRY.1);
+            }
+        }
+    }
+}
+
+/// Waits for one free slot and takes all there are, up to a batch.
+async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+    let mut free = Vec::new();
+    free.extend(Arc::clone(slots).acquire_owned().await);
+    while free.len() < BATCH_MAX
+        && let Ok(slot) = Arc::clone(slots).try_acquire_owned()
+    {
+        free.push(slot);
+    }
+    free
+}
+
+async fn hand_out(claims: Claims, free: Vec<OwnedSemaphorePermit>, held: &mpsc::Sender<Held>) {
+    for (refund_no, why) in claims.unreadable {
+        tracing::error!(refund.no = %refund_no, why, "its record cannot be read; left as it is");
+    }
+    for (claim, slot) in claims.claims.into_iter().zip(free) {
+        // The channel has room for every slot, so this does not wait. It fails only when the worker
+        // is gone; the lease then runs out by itself.
+        let _ = held
+            .send(Held {
+                claim,
+                slot: Arc::new(slot),
+            })
+            .await;
+    }
+}
+
+/// Sleeps until a refund is due, something wakes the workers, or `stop` says so.
+async fn sleep(parts: &Parts, next_due: Option<UnixMillis>, stop: &mut watch::Receiver<bool>) {
+    let idle = next_due.map_or(IDLE_MAX, |due| {
+        Duration::from_millis(due.since(parts.clock.now())).min(IDLE_MAX)
+    });
+    tokio::select! {
+        () = tokio::time::sleep(idle) => {}
+        () = parts.wake.notified() => {}
+        () = stopped(stop) => {}
+    }
+}
+
+/// Completes once `stop` is set, or its sender is gone.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn chain(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        text = format!("{text}: {err}");
+        cause = err.source();
+    }
+    text
+}

@@ -1,0 +1,128 @@
+//! Refunds on their way: claims them from the ledger, takes each one step, commits what came of it.
+//!
+//! apalis is the runtime: worker, concurrency, panics, shutdown. The ledger is the storage. Between
+//! the two stand background tasks that alone talk to the ledger, in batches, and that retry for as
+//! long as it takes: an outage of Redis stops neither the worker nor a handler under way, and an
+//! answer of a gateway is kept in memory until it is stored.
+//!
+//! | file | does |
+//! |---|---|
+//! | [`advance`] | one step of one refund: the only place that calls a gateway |
+//! | `claims` | claims due refunds, as many as there are free slots |
+//! | `commits` | stores what became of them, many in one call |
+//! | `backend` | shows both to apalis as its `Backend` |
+//!
+//! Invariant: a refund is claimed only when a slot is free to act on it at once, because claiming a
+//! refund that is to be submitted records the intent, and an intent that nobody acts on costs a
+//! query and perhaps a person.
+
+pub mod advance;
+mod backend;
+mod claims;
+mod commits;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::layers::WorkerBuilderExt;
+use apalis::prelude::{Monitor, ParallelizeExt, Task, WorkerBuilder};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+
+use crate::ports::{Accounts, Clock, Ledger};
+use advance::Handler;
+use backend::{Held, LedgerBackend};
+
+/// How the workers of one process run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// This process's name among the workers of the namespace; a new one at every start.
+    pub name: String,
+    /// Refunds that are handled at once.
+    pub concurrency: usize,
+    /// How long a claim gives the right to act, ms. Longer than a gateway call can take.
+    pub lease_ms: u64,
+    /// How long a shutdown waits for answers under way.
+    pub shutdown: Duration,
+}
+
+/// What the workers need of the world.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Where the refunds are.
+    pub ledger: Arc<dyn Ledger>,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// The merchant accounts.
+    pub accounts: Arc<Accounts>,
+    /// Told when a refund has become due sooner than expected.
+    pub wake: Arc<Notify>,
+}
+
+/// Handles refunds until `stop` says so; then finishes what is under way and gives back the rest.
+///
+/// On return every refund that this process held is committed, or its lease runs out by itself and
+/// the next holder asks the gateway first.
+pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) {
+    let slots = Arc::new(Semaphore::new(settings.concurrency));
+    let (held_tx, held_rx) = mpsc::channel::<Held>(settings.concurrency);
+    let (commits_tx, commits_rx) = mpsc::channel(settings.concurrency.saturating_mul(2));
+
+    let committing = tokio::spawn(commits::run(parts.clone(), commits_rx));
+    let claiming = tokio::spawn(claims::run(
+        parts.clone(),
+        settings.clone(),
+        Arc::clone(&slots),
+        held_tx,
+        stop.clone(),
+    ));
+    let handler = Arc::new(Handler::new(parts));
+    let backend = LedgerBackend::new(held_rx, commits_tx);
+    tokio::select! {
+        () = work(backend, handler, &settings) => {}
+        () = too_late(stop, settings.shutdown) => {
+            tracing::warn!("answers under way did not come in time; they will be asked for");
+        }
+    }
+    // The claiming side is gone or stops by itself; the committing side ends with its senders.
+    let _ = claiming.await;
+    if tokio::time::timeout(settings.shutdown, committing)
+        .await
+        .is_err()
+    {
+        tracing::error!("the ledger did not confirm in time; leases will run out by themselves");
+    }
+}
+
+/// Completes when a shutdown has taken longer than it may.
+async fn too_late(mut stop: watch::Receiver<bool>, limit: Duration) {
+    claims::stopped(&mut stop).await;
+    tokio::time::sleep(limit).await;
+}
+
+/// Runs the apalis worker until its backend has ended. A worker that fails is made anew.
+async fn work(backend: LedgerBackend, handler: Arc<Handler>, settings: &Settings) {
+    let Settings {
+        name, concurrency, ..
+    } = settings.clone();
+    let monitor = Monitor::new()
+        .register(move |_restarts| {
+            let handler = Arc::clone(&handler);
+            let service = tower::service_fn(move |task: Task<Held>| {
+                let handler = Arc::clone(&handler);
+                async move { handler.handle(task.args.claim).await }
+            });
+            WorkerBuilder::new(name.as_str())
+                .backend(backend.clone())
+                .concurrency(concurrency)
+                .parallelize(tokio::spawn)
+                .catch_panic()
+                .build(service)
+        })
+        .should_restart(|_, err| {
+            tracing::error!(%err, "the worker ended by itself, starting it again");
+            true
+        });
+    if let Err(err) = monitor.run().await {
+        tracing::error!(%err, "the worker ended by itself");
+    }
+}
