@@ -14,4 +14,5 @@ mod generated;
 pub mod intake;
 pub mod ledger;
 pub mod ports;
+pub mod telemetry;
 pub mod workers;

@@ -24,6 +24,7 @@ pub mod policy;
 pub mod refund;
 pub mod schedule;
 pub mod state;
+pub mod states_page;
 pub mod step;
 pub mod time;
 

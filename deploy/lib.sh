@@ -1,0 +1,50 @@
+# Shared by the scripts of this folder: finds or installs what they need, and says so.
+# shellcheck shell=sh
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() { say "error: $*"; exit 1; }
+
+# Runs a command as root: directly, or through sudo where that is needed and there.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; elif command -v sudo >/dev/null 2>&1; then sudo "$@"; else
+    die "need root to run: $*"
+  fi
+}
+
+# install PACKAGE... : with the machine's package manager.
+install() {
+  say "installing: $*"
+  if command -v apt-get >/dev/null 2>&1; then
+    as_root apt-get update -qq || say "package lists could not be renewed, going on with those there are"
+    # A service must not start by itself: refundd and its tests run servers of their own.
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  elif command -v dnf >/dev/null 2>&1; then as_root dnf install -y -q "$@"
+  elif command -v apk >/dev/null 2>&1; then as_root apk add -q "$@"
+  elif command -v brew >/dev/null 2>&1; then brew install -q "$@"
+  else die "no package manager found; install by hand: $*"
+  fi
+}
+
+# need COMMAND PACKAGE : installs PACKAGE unless COMMAND is there.
+need() {
+  command -v "$1" >/dev/null 2>&1 && return
+  install "$2"
+  command -v "$1" >/dev/null 2>&1 || die "$2 is installed but $1 is not on PATH"
+}
+
+# redis-server is named differently by the package managers.
+need_redis() {
+  if command -v apt-get >/dev/null 2>&1; then need redis-server redis-server; else need redis-server redis; fi
+}
+
+need_cargo() {
+  command -v cargo >/dev/null 2>&1 && return
+  [ -x "$HOME/.cargo/bin/cargo" ] && PATH="$HOME/.cargo/bin:$PATH" && export PATH && return
+  die "cargo is missing: install Rust 1.89 or newer from https://rustup.rs and run this again"
+}
+
+# The ring crate, which reqwest and redis use for TLS, compiles some C.
+need_cc() {
+  command -v cc >/dev/null 2>&1 || need cc gcc
+}

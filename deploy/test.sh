@@ -1,0 +1,30 @@
+#!/bin/sh
+# Every test of refundd. Installs what they need; starts its own servers; touches loopback only.
+# With CI=true warnings are errors. Arguments go to the test runner as name filters.
+set -eu
+cd "$(dirname "$0")/.."
+. deploy/lib.sh
+
+need_cargo
+need_cc
+need_redis
+need python3 python3
+if ! command -v redis-cli >/dev/null 2>&1; then install redis-tools; fi
+
+if [ "${CI:-}" = true ]; then
+  RUSTFLAGS="${RUSTFLAGS:-} -D warnings"
+  export RUSTFLAGS
+fi
+
+if cargo fmt --version >/dev/null 2>&1; then
+  say "formatting"
+  cargo fmt --check
+fi
+if cargo clippy --version >/dev/null 2>&1; then
+  say "lints"
+  cargo clippy --locked --all-targets --quiet
+fi
+say "tests"
+# The crash and demo tests run the real binary; doctests come last.
+cargo test --locked --lib --bins --tests -- "$@"
+[ $# -gt 0 ] || cargo test --locked --doc
