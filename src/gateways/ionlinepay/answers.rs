@@ -88,21 +88,7 @@ pub(super) fn read_query(
 ) -> Result<QueryAnswer, GatewayError> {
     let answer = read(settings, body)?;
     if !succeeded(&answer)? {
-        let code = answer.note(&["err_code"]);
-        if class_of(CODES, &code) == Class::NotFound {
-            return Ok(QueryAnswer::NotFound {
-                grade: Grade::A,
-                note: format!("{code} {}", answer.note(MESSAGES)),
-            });
-        }
-        // A refusal to answer a query says nothing about the refund.
-        return Err(match failure(&answer) {
-            GatewayError::Refused(refusal) => GatewayError::Ambiguous {
-                code: refusal.code,
-                message: refusal.message,
-            },
-            other => other,
-        });
+        return failed_query(&answer);
     }
     let ours = refund.refund_no.as_str();
     let lines = lines(&answer, ours)?;
@@ -170,6 +156,25 @@ fn failure(answer: &Answer) -> GatewayError {
             retry_after_ms: Some(retry_after_ms),
         },
         Class::NotFound | Class::Ambiguous => GatewayError::Ambiguous { code, message },
+    }
+}
+
+/// A signed failure of a query: absence by its code, or nothing. A refusal to answer a query says
+/// nothing about the refund.
+fn failed_query(answer: &Answer) -> Result<QueryAnswer, GatewayError> {
+    let code = answer.note(&["err_code"]);
+    let message = answer.note(MESSAGES);
+    match class_of(CODES, &code) {
+        Class::NotFound => Ok(QueryAnswer::NotFound {
+            grade: Grade::A,
+            note: format!("{code} {message}"),
+        }),
+        Class::PutOff { retry_after_ms } => Err(GatewayError::PutOff {
+            code,
+            message,
+            retry_after_ms: Some(retry_after_ms),
+        }),
+        Class::NotExecuted | Class::Ambiguous => Err(GatewayError::Ambiguous { code, message }),
     }
 }
 
