@@ -1,0 +1,366 @@
+//! The composition root: the only file that names every concrete adapter.
+//!
+//! [`Store`] is the way to Redis, embedded or not. [`Service`] is a running refundd: intake,
+//! workers, retention. Commands build what they need from these two.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::{self, Config, GatewaySettings, Protocol};
+use crate::domain::{AccountName, GatewayName, UnixMillis};
+use crate::gateways::{http, ionlinepay, iotpay};
+use crate::ledger::{
+    Connector, Embedded, Keys, RedisClock, RedisLedger, RedisRequests, Results, keep_in_step,
+    listen,
+};
+use crate::ports::{
+    Account, Accounts, Clock, FieldError, Ledger, LedgerError, RefundQuerier, RefundSubmitter,
+};
+use crate::workers;
+use crate::{intake, retention};
+
+/// How often a worker looks for requests that another one has left behind, ms.
+const RECLAIM_EVERY_MS: u64 = 15_000;
+
+/// Why refundd does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Redis cannot be used.
+    #[error("the ledger cannot be used")]
+    Ledger(#[from] LedgerError),
+    /// The HTTP client cannot be built.
+    #[error("no gateway can be called")]
+    Http(#[from] http::BuildError),
+    /// A gateway's settings break a rule of its protocol.
+    #[error("gateways.{gateway}.{}", .source.field)]
+    Gateway {
+        /// The `[gateways.*]` entry.
+        gateway: GatewayName,
+        /// The setting and the rule.
+        source: FieldError,
+    },
+}
+
+/// A Redis that refunds may be kept in, and the server behind it if it is our own.
+#[derive(Debug)]
+pub struct Store {
+    /// Makes connections.
+    pub connector: Connector,
+    /// The keys of the namespace.
+    pub keys: Keys,
+    embedded: Option<Embedded>,
+}
+
+impl Store {
+    /// Opens the Redis of the configuration; without `redis.url`, starts or joins the embedded one.
+    /// Checks that it may keep refunds.
+    ///
+    /// # Errors
+    /// [`LedgerError`] says what to change.
+    pub async fn open(settings: &config::Redis) -> Result<Self, LedgerError> {
+        let embedded = match &settings.url {
+            Some(_) => None,
+            None => Some(Embedded::start(Path::new(&settings.data_dir)).await?),
+        };
+        let url = match (&settings.url, &embedded) {
+            (Some(url), _) => url.expose().to_owned(),
+            (None, Some(embedded)) => embedded.url(),
+            (None, None) => String::new(),
+        };
+        let connector = Connector::new(&url)?;
+        let health = connector.preflight().await?;
+        if !health.aof {
+            tracing::warn!(
+                "this Redis keeps no append-only file: refunds are lost when it restarts; set \
+                 appendonly yes and appendfsync always"
+            );
+        }
+        Ok(Self { connector, keys: Keys::new(&settings.namespace), embedded })
+    }
+
+    /// The ledger.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if Redis cannot be reached.
+    pub async fn ledger(&self) -> Result<RedisLedger, LedgerError> {
+        RedisLedger::connect(&self.connector, self.keys.clone()).await
+    }
+
+    /// The requests stream, as the consumer of that name.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if Redis cannot be reached.
+    pub async fn requests(&self, consumer: &str) -> Result<RedisRequests, LedgerError> {
+        RedisRequests::connect(&self.connector, self.keys.clone(), consumer.to_owned()).await
+    }
+
+    /// The results stream.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if Redis cannot be reached.
+    pub async fn results(&self) -> Result<Results, LedgerError> {
+        Results::connect(&self.connector, self.keys.clone()).await
+    }
+
+    /// Stops the embedded server if this process is its last user.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it does not stop; it goes on, and nothing is lost.
+    pub async fn close(self) -> Result<(), LedgerError> {
+        match self.embedded {
+            Some(embedded) => embedded.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The accounts of the configuration, ready to call their gateways.
+///
+/// # Errors
+/// [`AppError`] names the gateway and the setting.
+pub fn accounts(config: &Config, keys: &config::Keys) -> Result<Accounts, AppError> {
+    let mut gateways = BTreeMap::new();
+    for (name, settings) in &config.gateways {
+        let Some(key) = keys.by_gateway.get(name) else { continue };
+        let gateway = Gateway::build(name, settings, key, config.settings.worker.concurrency)?;
+        gateways.insert(name, (gateway, settings));
+    }
+    let account = |(name, account): (&AccountName, &config::AccountConfig)| {
+        let (submit, submit_settings) = gateways.get(&account.submit)?;
+        let (query, query_settings) = gateways.get(&account.query)?;
+        Some(Account {
+            name: name.clone(),
+            currency: account.currency,
+            policy: account.policy,
+            submitter: submit.submitter(account.client_ip.clone()),
+            querier: query.querier(),
+            longest_call_ms: longest_call_ms(submit_settings).max(longest_call_ms(query_settings)),
+        })
+    };
+    Ok(config.accounts.iter().filter_map(account).collect())
+}
+
+fn longest_call_ms(settings: &GatewaySettings) -> u64 {
+    settings.connect_timeout_ms.saturating_add(settings.timeout_ms)
+}
+
+/// One `[gateways.*]` entry, shared by the accounts that use it.
+#[derive(Debug, Clone)]
+enum Gateway {
+    Iotpay(Arc<iotpay::Gateway>),
+    Ionlinepay(Arc<ionlinepay::Gateway>),
+}
+
+impl Gateway {
+    fn build(
+        name: &GatewayName,
+        settings: &GatewaySettings,
+        key: &secrecy::SecretString,
+        concurrency: u32,
+    ) -> Result<Self, AppError> {
+        let client = http::Client::new(&http::Settings {
+            connect_timeout_ms: settings.connect_timeout_ms,
+            timeout_ms: settings.timeout_ms,
+            read_timeout_ms: settings.timeout_ms,
+            idle_per_host: usize::try_from(concurrency).unwrap_or(usize::MAX),
+            ..http::Settings::default()
+        })?;
+        let named = |source| AppError::Gateway { gateway: name.clone(), source };
+        Ok(match settings.protocol {
+            // `iotpay_card` is refused by the configuration until its adapter is there.
+            Protocol::Iotpay | Protocol::IotpayCard => {
+                let settings = iotpay_settings(name, settings, key);
+                Self::Iotpay(Arc::new(iotpay::Gateway::new(settings, client).map_err(named)?))
+            }
+            Protocol::Ionlinepay => {
+                let settings = ionlinepay_settings(name, settings, key);
+                let gateway = ionlinepay::Gateway::new(settings, client).map_err(named)?;
+                Self::Ionlinepay(Arc::new(gateway))
+            }
+        })
+    }
+
+    fn submitter(&self, client_ip: Option<String>) -> Arc<dyn RefundSubmitter> {
+        match self {
+            Self::Iotpay(gateway) => {
+                Arc::new(iotpay::IotpaySubmitter::new(Arc::clone(gateway), client_ip))
+            }
+            Self::Ionlinepay(gateway) => {
+                Arc::new(ionlinepay::IonlinepaySubmitter::new(Arc::clone(gateway)))
+            }
+        }
+    }
+
+    fn querier(&self) -> Arc<dyn RefundQuerier> {
+        match self {
+            Self::Iotpay(gateway) => Arc::new(iotpay::IotpayQuerier::new(Arc::clone(gateway))),
+            Self::Ionlinepay(gateway) => {
+                Arc::new(ionlinepay::IonlinepayQuerier::new(Arc::clone(gateway)))
+            }
+        }
+    }
+}
+
+fn iotpay_settings(
+    name: &GatewayName,
+    settings: &GatewaySettings,
+    key: &secrecy::SecretString,
+) -> iotpay::Settings {
+    let login = settings.login_name.clone().unwrap_or_default();
+    let base = iotpay::Settings::new(
+        name.clone(),
+        &settings.base_url,
+        &settings.merchant_id,
+        login,
+        key.clone(),
+    );
+    let or = |set: &Option<String>, default: String| set.clone().unwrap_or(default);
+    iotpay::Settings {
+        submit_path: or(&settings.submit_path, base.submit_path),
+        query_path: or(&settings.query_path, base.query_path),
+        query_id_field: or(&settings.query_id_field, base.query_id_field),
+        status_map: settings.status_words().unwrap_or(base.status_map),
+        not_found_codes: settings.not_found_codes.clone().unwrap_or(base.not_found_codes),
+        not_found_texts: settings.not_found_texts.clone().unwrap_or(base.not_found_texts),
+        send_currency: settings.send_currency.unwrap_or(base.send_currency),
+        ..base
+    }
+}
+
+fn ionlinepay_settings(
+    name: &GatewayName,
+    settings: &GatewaySettings,
+    key: &secrecy::SecretString,
+) -> ionlinepay::Settings {
+    let base = ionlinepay::Settings::new(
+        name.clone(),
+        &settings.base_url,
+        &settings.merchant_id,
+        key.clone(),
+    );
+    ionlinepay::Settings {
+        refund_service: settings.refund_service.clone().unwrap_or(base.refund_service),
+        query_service: settings.query_service.clone().unwrap_or(base.query_service),
+        op_user_id: settings.op_user_id.clone().or(base.op_user_id),
+        send_reason: settings.send_reason.unwrap_or(base.send_reason),
+        ..base
+    }
+}
+
+/// A running refundd. Stop it with [`Service::stop`]; dropping it is a crash.
+#[derive(Debug)]
+pub struct Service {
+    stop: watch::Sender<bool>,
+    graceful: Vec<JoinHandle<()>>,
+    background: Vec<JoinHandle<()>>,
+    ledger: Arc<RedisLedger>,
+    clock: Arc<RedisClock>,
+}
+
+impl Service {
+    /// Starts intake, workers and retention over the given store.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if Redis cannot be reached.
+    pub async fn start(
+        config: &Config,
+        store: &Store,
+        accounts: Accounts,
+    ) -> Result<Self, LedgerError> {
+        let clock = RedisClock::connect(&store.connector).await?;
+        let ledger = Arc::new(store.ledger().await?);
+        let name = worker_name(clock.now());
+        let requests = Arc::new(store.requests(&name).await?);
+        let wake = Arc::new(Notify::new());
+        let (stop, stopped) = watch::channel(false);
+        let parts = workers::Parts {
+            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            accounts: Arc::new(accounts),
+            wake: Arc::clone(&wake),
+        };
+        let background = vec![
+            tokio::spawn(keep_in_step(Arc::clone(&clock), store.connector.clone())),
+            tokio::spawn(listen(store.connector.clone(), store.keys.clone(), wake)),
+        ];
+        let graceful = vec![
+            tokio::spawn(intake::run(
+                intake::Parts {
+                    requests,
+                    ledger: Arc::clone(&parts.ledger),
+                    clock: Arc::clone(&parts.clock),
+                    accounts: Arc::clone(&parts.accounts),
+                },
+                intake_settings(config),
+                stopped.clone(),
+            )),
+            tokio::spawn(retention::run(
+                Arc::clone(&parts.ledger),
+                Arc::clone(&parts.clock),
+                retention_settings(config),
+                stopped.clone(),
+            )),
+            tokio::spawn(workers::run(parts, worker_settings(config, name), stopped)),
+        ];
+        Ok(Self { stop, graceful, background, ledger, clock })
+    }
+
+    /// The ledger that this service works on.
+    pub fn ledger(&self) -> &RedisLedger {
+        &self.ledger
+    }
+
+    /// The clock that this service goes by.
+    pub fn clock(&self) -> &RedisClock {
+        &self.clock
+    }
+
+    /// Stops: no new refunds, answers under way are waited for and stored.
+    pub async fn stop(self) {
+        // Fails only if every task has ended already.
+        let _ = self.stop.send(true);
+        for task in self.graceful {
+            if let Err(err) = task.await {
+                tracing::error!(%err, "a task of the service failed");
+            }
+        }
+        for task in self.background {
+            task.abort();
+        }
+    }
+}
+
+/// Unique among the workers of a namespace: machines, processes and starts differ.
+fn worker_name(now: UnixMillis) -> String {
+    format!("{}-{}", std::process::id(), now.get())
+}
+
+fn intake_settings(config: &Config) -> intake::Settings {
+    let intake = &config.settings.intake;
+    intake::Settings {
+        batch: usize::try_from(intake.batch).unwrap_or(usize::MAX),
+        reclaim_idle: Duration::from_millis(intake.reclaim_idle_ms),
+        reclaim_every_ms: RECLAIM_EVERY_MS.min(intake.reclaim_idle_ms),
+    }
+}
+
+fn worker_settings(config: &Config, name: String) -> workers::Settings {
+    let worker = &config.settings.worker;
+    workers::Settings {
+        name,
+        concurrency: usize::try_from(worker.concurrency).unwrap_or(usize::MAX),
+        lease_ms: worker.lease_ms,
+        shutdown: Duration::from_millis(worker.shutdown_ms),
+    }
+}
+
+fn retention_settings(config: &Config) -> retention::Settings {
+    let keep = &config.settings.retention;
+    retention::Settings { settled_ms: keep.settled_ms, results_ms: keep.results_ms }
+}
+
