@@ -22,10 +22,11 @@ async fn post_once(reply: Reply) -> (GatewayError, Server) {
     (err, server)
 }
 
-fn impatient() -> Client {
+/// A client that waits this long for a connection, and this long for everything.
+fn impatient(connect_timeout_ms: u64, timeout_ms: u64) -> Client {
     Client::new(&Settings {
-        connect_timeout_ms: 50,
-        timeout_ms: 100,
+        connect_timeout_ms,
+        timeout_ms,
         ..Settings::default()
     })
     .unwrap()
@@ -65,7 +66,7 @@ async fn a_connect_that_times_out_is_proof_that_nothing_was_sent() {
     {
         filling.push(stream);
     }
-    let err = post(&impatient(), &format!("http://{addr}/"))
+    let err = post(&impatient(50, 5_000), &format!("http://{addr}/"))
         .await
         .unwrap_err();
     assert!(matches!(err, GatewayError::Connect(_)), "{}", err.chain());
@@ -116,7 +117,9 @@ async fn a_server_that_never_answers_or_never_ends_is_a_timeout() {
         Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{".to_vec()),
     ] {
         let server = Server::start([reply]).await;
-        let err = post(&impatient(), &server.url("/")).await.unwrap_err();
+        let err = post(&impatient(5_000, 150), &server.url("/"))
+            .await
+            .unwrap_err();
         assert!(matches!(err, GatewayError::Timeout(_)), "{}", err.chain());
         assert_eq!(err.certainty(), Certainty::Unknown);
         assert_eq!(server.seen().len(), 1);
