@@ -9,3 +9,4 @@
 pub mod domain;
 pub mod gateways;
 pub mod ports;
+pub mod sandbox;
