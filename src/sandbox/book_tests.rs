@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::book::{Ask, Book, Denial, Fate, Lookup, OrderError, OrderIds, PaidOrder, Standing};
+use super::book::Book;
 use super::settings::{Duplicates, Lines, Settings};
 use super::snapshot::Violation;
+use super::terms::{Ask, Denial, Fate, Lookup, OrderError, OrderIds, PaidOrder, Standing};
 use crate::domain::UnixMillis;
 
 const NOW: UnixMillis = UnixMillis::new(1_000_000);

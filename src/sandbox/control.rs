@@ -18,10 +18,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Shared;
-use super::book::{OrderError, PaidOrder};
 use super::exchange::lock;
 use super::faults::FaultPlan;
 use super::server::json as json_response;
+use super::terms::{OrderError, PaidOrder};
 
 /// Answers a request to a path that belongs to no protocol.
 pub(super) fn answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Response<Body> {

@@ -6,8 +6,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::book::{Ask, Book, Denial, Fate, Lookup, RefundView, Standing};
+use super::book::Book;
 use super::faults::{Chosen, Fault, Op};
+use super::terms::{Ask, Denial, Fate, Lookup, RefundView, Standing};
 use crate::domain::UnixMillis;
 
 /// A request that was read: its signature is right and its fields are there.

@@ -11,9 +11,9 @@
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use super::book::{Ask, Denial, Lookup, OrderIds, Standing};
 use super::exchange::{Line, Reply, Request, Trouble, Word};
 use super::settings::Ionlinepay;
+use super::terms::{Ask, Denial, Lookup, OrderIds, Standing};
 use super::wire::{Answer, cents, form, optional, required};
 use crate::domain::UnixMillis;
 use crate::gateways::sign::{self, Params};
@@ -40,7 +40,8 @@ pub(super) fn read(body: &[u8], settings: &Ionlinepay) -> Result<Request, Troubl
     if params.get("sign_type").is_some_and(|kind| kind != "MD5") {
         return Err(Trouble::Field("sign_type"));
     }
-    match required(&params, "service", 32)?.as_str() {
+    // The page says String(32), but its own name of the query has 34 characters.
+    match required(&params, "service", 64)?.as_str() {
         SUBMIT => read_submit(&params),
         QUERY => read_query(&params),
         _ => Err(Trouble::UnknownService),

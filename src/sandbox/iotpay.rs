@@ -10,9 +10,9 @@
 //!
 //! It decides nothing about money: see `book` and `exchange`.
 
-use super::book::{Ask, Denial, Lookup, OrderIds, Standing};
 use super::exchange::{Line, Reply, Request, Trouble, Word};
 use super::settings::Iotpay;
+use super::terms::{Ask, Denial, Lookup, OrderIds, Standing};
 use super::wire::{Answer, cents, form, json_params, optional, required};
 use crate::gateways::sign::{self, Params};
 

@@ -7,7 +7,8 @@
 //! | file | is |
 //! |---|---|
 //! | [`settings`] | what kind of gateway it plays |
-//! | [`book`], [`snapshot`] | orders, refunds, money that went out, and what must never be there |
+//! | [`terms`], [`book`] | orders, refunds and the money that went out |
+//! | [`snapshot`] | the book as a judge reads it, and what must never be in it |
 //! | [`faults`] | which request is disturbed, and how |
 //! | `exchange` | one request against the book: where a fault meets the money |
 //! | `iotpay`, `ionlinepay`, `wire` | the spelling of the two protocols |
@@ -29,6 +30,7 @@ mod link;
 mod server;
 pub mod settings;
 pub mod snapshot;
+pub mod terms;
 mod wire;
 
 #[cfg(test)]
@@ -44,10 +46,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use book::{Book, OrderError, PaidOrder, Standing};
+pub use book::Book;
 pub use faults::{Fault, FaultPlan, On, Rule};
 pub use settings::{Duplicates, Lines, Settings};
 pub use snapshot::{BookSnapshot, OrderSnapshot, RefundSnapshot, Totals, Violation};
+pub use terms::{OrderError, PaidOrder, Standing};
 
 use crate::domain::UnixMillis;
 use crate::ports::Clock;

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::book::{Book, Standing, gateway_refund_no};
+use super::book::{Book, gateway_refund_no};
+use super::terms::Standing;
 use crate::domain::UnixMillis;
 
 /// The whole book at one moment. Times are RFC 3339, amounts cents.
