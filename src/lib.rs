@@ -16,3 +16,4 @@ pub mod ledger;
 pub mod ports;
 pub mod telemetry;
 pub mod workers;
+pub mod sandbox;
