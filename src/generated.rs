@@ -7,7 +7,12 @@
 /// If the file is stale or missing, with the command that writes it.
 pub(crate) fn check(path: &str, fresh: &str) {
     let full = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    if std::env::var_os("REFUNDD_REGENERATE").is_some() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a switch of the tests, no setting"
+    )]
+    let regenerate = std::env::var_os("REFUNDD_REGENERATE").is_some();
+    if regenerate {
         std::fs::create_dir_all(full.parent().unwrap()).unwrap();
         std::fs::write(&full, fresh).unwrap();
     }

@@ -6,6 +6,7 @@
     allow(clippy::float_arithmetic, reason = "tests compare shares and ratios")
 )]
 
+pub mod config;
 pub mod contract;
 pub mod domain;
 pub mod gateways;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`request`] | the request as a type: the source of its JSON Schema |
 //! | [`fault`] | why a request leads to no refund |
-//! | [`parse`] | bytes to a checked refund, or the field and the rule it breaks |
+//! | [`mod@parse`] | bytes to a checked refund, or the field and the rule it breaks |
 //! | [`result`] | a settled, parked or rejected refund as the entry of the results stream |
 //! | [`schema`] | JSON Schema of both, kept under `docs/schemas/` |
 //!
