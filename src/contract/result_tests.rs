@@ -29,7 +29,8 @@ fn line(no: &str, n: u32) -> StatusLine {
 fn record(state: RefundState) -> RefundRecord {
     let mut asked = refund("R1", 500);
     asked.metadata = Some(r#"{"b" : 1,"a":2.50}"#.to_owned());
-    let mut record = RefundRecord::admitted(asked, GatewayName::parse("gw").unwrap(), UnixMillis::new(0));
+    let mut record =
+        RefundRecord::admitted(asked, GatewayName::parse("gw").unwrap(), UnixMillis::new(0));
     record.state = state;
     record.tally.results = 2;
     record.tally.attempts = 1;
