@@ -151,7 +151,8 @@ impl Sandbox {
         lock(&self.0.book).snapshot(self.0.clock.now())
     }
 
-    /// The sums of the book at this moment; cheap enough to be asked for while a benchmark runs.
+    /// The sums of the book at this moment. Copies nothing, but looks at every refund while all
+    /// requests wait: not for a loop while a benchmark runs.
     pub fn totals(&self) -> Totals {
         lock(&self.0.book).totals(self.0.clock.now())
     }

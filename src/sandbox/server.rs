@@ -131,13 +131,13 @@ impl Conversation {
         }
     }
 
-    fn finish(&self, route: Route, answer: Answer, fault: Option<&Fault>) -> String {
+    fn finish(&self, route: Route, answer: Answer, fault: Option<&Fault>) -> Bytes {
         let settings = &self.shared.settings;
         let key = match route {
             Route::IotpaySubmit | Route::IotpayQuery => &settings.iotpay.key,
             Route::Ionlinepay => &settings.ionlinepay.key,
         };
-        answer.finish(key, fault)
+        answer.finish(key, fault).into()
     }
 
     /// A request that was understood: disturb it before, run it, disturb the answer.
@@ -164,7 +164,7 @@ impl Conversation {
         clippy::wildcard_enum_match_arm,
         reason = "a fault that does not concern the way back sends what was said"
     )]
-    async fn deliver(mut self, text: String, chosen: Chosen) -> Response<Body> {
+    async fn deliver(mut self, text: Bytes, chosen: Chosen) -> Response<Body> {
         let Some(fault) = chosen.fault else {
             return json(text);
         };
@@ -179,12 +179,9 @@ impl Conversation {
             }
             Fault::Http { status, .. } => page(http_status(status)),
             Fault::Html => page(StatusCode::OK),
-            Fault::EmptyBody => json(String::new()),
-            Fault::Truncated => {
-                let half = text.chars().count() / 2;
-                json(text.chars().take(half).collect::<String>())
-            }
-            Fault::BreakOff => break_off(text),
+            Fault::EmptyBody => json(Body::empty()),
+            Fault::Truncated => json(text.slice(..text.len() / 2)),
+            Fault::BreakOff => break_off(&text),
             Fault::HugeBody => huge(text),
             _ => json(text),
         }
@@ -232,9 +229,8 @@ fn http_status(status: u16) -> StatusCode {
 }
 
 /// Announces all of `text`, sends half of it, and closes the connection.
-fn break_off(text: String) -> Response<Body> {
+fn break_off(text: &Bytes) -> Response<Body> {
     let length = HeaderValue::from(text.len());
-    let text = Bytes::from(text);
     let half = text.slice(..text.len() / 2);
     let cut = async {
         // Once around the scheduler, so that the first half is written out.
@@ -250,10 +246,10 @@ fn break_off(text: String) -> Response<Body> {
 }
 
 /// The right answer and then spaces, 10 MB of them, without a length announced.
-fn huge(text: String) -> Response<Body> {
+fn huge(text: Bytes) -> Response<Body> {
     const CHUNK: &[u8] = &[b' '; 64 * 1024];
     const CHUNKS: usize = 160; // times 64 KiB: 10 MiB
-    let first = std::iter::once(Bytes::from(text));
+    let first = std::iter::once(text);
     let rest = std::iter::repeat_n(Bytes::from_static(CHUNK), CHUNKS);
     let parts = first.chain(rest).map(Ok::<_, Infallible>);
     json(Body::from_stream(stream::iter(parts)))

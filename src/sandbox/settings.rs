@@ -128,3 +128,21 @@ impl Default for Ionlinepay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_object_is_the_default_and_a_misspelt_name_is_refused() {
+        let read: Settings = serde_json::from_str("{}").unwrap();
+        assert_eq!(read, Settings::default());
+        let text = r#"{"duplicates":"pays_again","lines":"whole_order","iotpay":{"key":"k"}}"#;
+        let read: Settings = serde_json::from_str(text).unwrap();
+        assert_eq!(read.duplicates, Duplicates::PaysAgain);
+        assert_eq!(read.iotpay.merchant_id, "10000576");
+        for bad in [r#"{"duplicate":"replays"}"#, r#"{"iotpay":{"mch":"1"}}"#] {
+            assert!(serde_json::from_str::<Settings>(bad).is_err(), "{bad}");
+        }
+    }
+}

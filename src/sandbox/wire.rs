@@ -1,7 +1,6 @@
 //! Reading forms and writing signed JSON, as both protocols need it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -41,7 +40,7 @@ impl Answer {
     }
 
     /// Signs it, unless a fault is in the way, and writes it as one JSON object.
-    pub(super) fn finish(mut self, key: &str, fault: Option<&Fault>) -> String {
+    pub(super) fn finish(mut self, key: &str, fault: Option<&Fault>) -> Vec<u8> {
         if self.signed && fault != Some(&Fault::NoSignature) {
             let mut signature = sign::sign(&self.params, key);
             if fault == Some(&Fault::BadSignature) {
@@ -50,19 +49,26 @@ impl Answer {
             }
             self.set(SIGN_FIELD, signature);
         }
-        let mut json = String::with_capacity(64 + self.params.len() * 48);
+        let mut json = Vec::with_capacity(64 + self.params.len() * 48);
         for (name, value) in &self.params {
-            json.push(if json.is_empty() { '{' } else { ',' });
-            // Writing into a String cannot fail.
-            let _ = if self.numbers.contains(&name.as_str()) {
-                write!(json, "\"{name}\":{value}")
+            json.push(if json.is_empty() { b'{' } else { b',' });
+            write_text(&mut json, name);
+            json.push(b':');
+            if self.numbers.contains(&name.as_str()) {
+                json.extend_from_slice(value.as_bytes());
             } else {
-                write!(json, "\"{name}\":{}", Value::from(value.as_str()))
-            };
+                write_text(&mut json, value);
+            }
         }
-        json.push('}');
+        json.push(b'}');
         json
     }
+}
+
+/// Writes a JSON string.
+fn write_text(json: &mut Vec<u8>, text: &str) {
+    // Text into memory: neither the encoding nor the writing can fail.
+    let _ = serde_json::to_writer(json, text);
 }
 
 /// The fields of an urlencoded form. Of a name that comes twice, the last value counts.
@@ -150,7 +156,7 @@ mod tests {
             .with(&[("b", "say \"hi\"\n"), ("n", "7")])
             .signed();
         answer.numbers = &["n"];
-        let json = answer.finish("key", None);
+        let json = String::from_utf8(answer.finish("key", None)).unwrap();
         let read = json_params(&json).unwrap();
         assert!(sign::verify(&read, "key"), "{json}");
         assert!(json.contains("\"n\":7"), "{json}");
