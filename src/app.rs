@@ -80,11 +80,7 @@ impl Store {
                  appendonly yes and appendfsync always"
             );
         }
-        Ok(Self {
-            connector,
-            keys: Keys::new(&settings.namespace),
-            embedded,
-        })
+        Ok(Self { connector, keys: Keys::new(&settings.namespace), embedded })
     }
 
     /// The ledger.
@@ -152,9 +148,7 @@ pub fn accounts(config: &Config, keys: &config::Keys) -> Result<Accounts, AppErr
 }
 
 fn longest_call_ms(settings: &GatewaySettings) -> u64 {
-    settings
-        .connect_timeout_ms
-        .saturating_add(settings.timeout_ms)
+    settings.connect_timeout_ms.saturating_add(settings.timeout_ms)
 }
 
 /// One `[gateways.*]` entry, shared by the accounts that use it.
@@ -178,17 +172,12 @@ impl Gateway {
             idle_per_host: usize::try_from(concurrency).unwrap_or(usize::MAX),
             ..http::Settings::default()
         })?;
-        let named = |source| AppError::Gateway {
-            gateway: name.clone(),
-            source,
-        };
+        let named = |source| AppError::Gateway { gateway: name.clone(), source };
         Ok(match settings.protocol {
             // `iotpay_card` is refused by the configuration until its adapter is there.
             Protocol::Iotpay | Protocol::IotpayCard => {
                 let settings = iotpay_settings(name, settings, key);
-                Self::Iotpay(Arc::new(
-                    iotpay::Gateway::new(settings, client).map_err(named)?,
-                ))
+                Self::Iotpay(Arc::new(iotpay::Gateway::new(settings, client).map_err(named)?))
             }
             Protocol::Ionlinepay => {
                 let settings = ionlinepay_settings(name, settings, key);
@@ -238,14 +227,8 @@ fn iotpay_settings(
         query_path: or(&settings.query_path, base.query_path),
         query_id_field: or(&settings.query_id_field, base.query_id_field),
         status_map: settings.status_words().unwrap_or(base.status_map),
-        not_found_codes: settings
-            .not_found_codes
-            .clone()
-            .unwrap_or(base.not_found_codes),
-        not_found_texts: settings
-            .not_found_texts
-            .clone()
-            .unwrap_or(base.not_found_texts),
+        not_found_codes: settings.not_found_codes.clone().unwrap_or(base.not_found_codes),
+        not_found_texts: settings.not_found_texts.clone().unwrap_or(base.not_found_texts),
         send_currency: settings.send_currency.unwrap_or(base.send_currency),
         ..base
     }
@@ -263,10 +246,7 @@ fn ionlinepay_settings(
         key.clone(),
     );
     ionlinepay::Settings {
-        refund_service: settings
-            .refund_service
-            .clone()
-            .unwrap_or(base.refund_service),
+        refund_service: settings.refund_service.clone().unwrap_or(base.refund_service),
         query_service: settings.query_service.clone().unwrap_or(base.query_service),
         op_user_id: settings.op_user_id.clone().or(base.op_user_id),
         send_reason: settings.send_reason.unwrap_or(base.send_reason),
@@ -329,13 +309,7 @@ impl Service {
             )),
             tokio::spawn(workers::run(parts, worker_settings(config, name), stopped)),
         ];
-        Ok(Self {
-            stop,
-            graceful,
-            background,
-            ledger,
-            clock,
-        })
+        Ok(Self { stop, graceful, background, ledger, clock })
     }
 
     /// The ledger that this service works on.
@@ -389,8 +363,5 @@ fn worker_settings(config: &Config, name: String) -> workers::Settings {
 
 fn retention_settings(config: &Config) -> retention::Settings {
     let keep = &config.settings.retention;
-    retention::Settings {
-        settled_ms: keep.settled_ms,
-        results_ms: keep.results_ms,
-    }
+    retention::Settings { settled_ms: keep.settled_ms, results_ms: keep.results_ms }
 }

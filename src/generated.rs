@@ -7,10 +7,7 @@
 /// If the file is stale or missing, with the command that writes it.
 pub(crate) fn check(path: &str, fresh: &str) {
     let full = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a switch of the tests, no setting"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a switch of the tests, no setting")]
     let regenerate = std::env::var_os("REFUNDD_REGENERATE").is_some();
     if regenerate {
         std::fs::create_dir_all(full.parent().unwrap()).unwrap();

@@ -13,10 +13,7 @@
 //!                   └→ config, telemetry, sandbox
 //! ```
 
-#![cfg_attr(
-    test,
-    allow(clippy::float_arithmetic, reason = "tests compare shares and ratios")
-)]
+#![cfg_attr(test, allow(clippy::float_arithmetic, reason = "tests compare shares and ratios"))]
 
 pub mod app;
 pub mod config;

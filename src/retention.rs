@@ -35,10 +35,8 @@ pub async fn run(
         }
         loop {
             let now = clock.now();
-            let round = ledger.purge(
-                now.minus(settings.settled_ms),
-                now.minus(settings.results_ms),
-            );
+            let round =
+                ledger.purge(now.minus(settings.settled_ms), now.minus(settings.results_ms));
             match round.await {
                 Ok(forgotten) if forgotten == BATCH_MAX => {}
                 Ok(_) => break,

@@ -17,9 +17,7 @@ pub enum LogFormat {
 /// `info`. Later calls do nothing.
 pub fn start(format: LogFormat, level: &str, colour: bool) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Pretty => lines.with_ansi(colour).with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_ansi(false).try_init(),

@@ -177,9 +177,6 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         let policy = Policy::default();
-        Self {
-            initial_ms: policy.retry_initial_ms,
-            max_ms: policy.retry_max_ms,
-        }
+        Self { initial_ms: policy.retry_initial_ms, max_ms: policy.retry_max_ms }
     }
 }

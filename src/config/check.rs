@@ -95,10 +95,9 @@ impl Checked {
             Ok(legal) => {
                 self.gateways.insert(legal, gateway.clone());
             }
-            Err(err) => self.problem(
-                format!("gateways.{name}"),
-                format!("is named wrongly: {err}"),
-            ),
+            Err(err) => {
+                self.problem(format!("gateways.{name}"), format!("is named wrongly: {err}"))
+            }
         }
         if gateway.protocol == Protocol::IotpayCard {
             self.problem(
@@ -127,10 +126,9 @@ impl Checked {
                 "is missing: protocol iotpay sends the merchant's login",
             );
         }
-        for (field, value) in [
-            ("submit_path", &gateway.submit_path),
-            ("query_path", &gateway.query_path),
-        ] {
+        for (field, value) in
+            [("submit_path", &gateway.submit_path), ("query_path", &gateway.query_path)]
+        {
             if value.as_ref().is_some_and(|path| !path.starts_with('/')) {
                 self.problem(key(field), "must begin with /");
             }
@@ -149,10 +147,7 @@ impl Checked {
 
     /// A lease must outlast every call, or two workers could hold one refund.
     fn times(&mut self, settings: &Settings) {
-        let slowest = settings
-            .gateways
-            .iter()
-            .max_by_key(|(_, gateway)| gateway.longest_call_ms());
+        let slowest = settings.gateways.iter().max_by_key(|(_, gateway)| gateway.longest_call_ms());
         let Some((name, slowest)) = slowest else {
             return;
         };
@@ -186,10 +181,7 @@ impl Checked {
         let key = |field: &str| format!("accounts.{name}.{field}");
         let legal = AccountName::parse(name);
         if let Err(err) = &legal {
-            self.problem(
-                format!("accounts.{name}"),
-                format!("is named wrongly: {err}"),
-            );
+            self.problem(format!("accounts.{name}"), format!("is named wrongly: {err}"));
         }
         let currency = Currency::parse(&account.currency);
         if let Err(err) = &currency {
@@ -226,30 +218,10 @@ impl Checked {
         let poll = &account.poll;
         let unknown = &account.unknown;
         for (longer, long_ms, shorter, short_ms) in [
-            (
-                "poll.max_ms",
-                poll.max_ms,
-                "poll.initial_ms",
-                poll.initial_ms,
-            ),
-            (
-                "poll.horizon_ms",
-                poll.horizon_ms,
-                "poll.initial_ms",
-                poll.initial_ms,
-            ),
-            (
-                "poll.horizon_ms",
-                poll.horizon_ms,
-                "unknown.visibility_ms",
-                unknown.visibility_ms,
-            ),
-            (
-                "retry.max_ms",
-                account.retry.max_ms,
-                "retry.initial_ms",
-                account.retry.initial_ms,
-            ),
+            ("poll.max_ms", poll.max_ms, "poll.initial_ms", poll.initial_ms),
+            ("poll.horizon_ms", poll.horizon_ms, "poll.initial_ms", poll.initial_ms),
+            ("poll.horizon_ms", poll.horizon_ms, "unknown.visibility_ms", unknown.visibility_ms),
+            ("retry.max_ms", account.retry.max_ms, "retry.initial_ms", account.retry.initial_ms),
         ] {
             if long_ms < short_ms {
                 let rule = format!("must be at least {shorter}, {short_ms}, got {long_ms}");
@@ -274,10 +246,7 @@ impl Checked {
             None if names.is_empty() => "there is none yet".to_owned(),
             None => format!("there are {}", names.join(", ")),
         };
-        self.problem(
-            key,
-            format!("must name a [gateways.*] entry, got {name:?}: {hint}"),
-        );
+        self.problem(key, format!("must name a [gateways.*] entry, got {name:?}: {hint}"));
         None
     }
 }
@@ -316,10 +285,8 @@ fn redis_url(url: &str) -> Result<(), String> {
         return Err("is not supported yet: Sentinel; write the address of one Redis".to_owned());
     }
     if url.contains(',') {
-        return Err(
-            "is not supported yet: several cluster nodes; write the address of one Redis"
-                .to_owned(),
-        );
+        return Err("is not supported yet: several cluster nodes; write the address of one Redis"
+            .to_owned());
     }
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let known = ["redis", "rediss", "unix", "redis+unix"].contains(&scheme);
@@ -354,9 +321,7 @@ fn gateway_url(url: &str) -> Result<(), String> {
     if port.is_some_and(|port| port.parse::<u16>().is_err()) {
         return wrong("an address with a port from 0 to 65535");
     }
-    let v6 = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let v6 = v6.map(str::parse::<Ipv6Addr>);
     let named = !host.is_empty() && !host.contains(['[', ']', ':', '%']);
     if !named && !matches!(v6, Some(Ok(_))) {
@@ -366,9 +331,7 @@ fn gateway_url(url: &str) -> Result<(), String> {
         Some(address) => address.is_ok_and(|address| address.is_loopback()),
         None => {
             host.eq_ignore_ascii_case("localhost")
-                || host
-                    .parse::<Ipv4Addr>()
-                    .is_ok_and(|address| address.is_loopback())
+                || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
         }
     };
     if !tls && !loopback {

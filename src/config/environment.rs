@@ -16,10 +16,7 @@ pub struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// The environment of this process. Variables that are not UTF-8 are left out.
     pub fn of_process() -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place that reads the environment"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         let all = std::env::vars_os();
         all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect()

@@ -49,12 +49,7 @@ pub(super) fn merged(
 fn toml(origin: &str, text: &str) -> Result<Layer, LibraryError> {
     let values = File::from_str(text, FileFormat::Toml).collect()?;
     let origin = origin.to_owned();
-    Ok(Layer(
-        values
-            .into_iter()
-            .map(|(name, value)| (name, labelled(&origin, value)))
-            .collect(),
-    ))
+    Ok(Layer(values.into_iter().map(|(name, value)| (name, labelled(&origin, value))).collect()))
 }
 
 fn labelled(origin: &String, mut value: Value) -> Value {
@@ -83,9 +78,7 @@ fn set(tree: &mut Value, variable: &str, parts: &[String], value: &str) {
     }
     if let ValueKind::Table(table) = &mut tree.kind {
         let name = spelt(table, part);
-        let inner = table
-            .entry(name)
-            .or_insert_with(|| Value::new(Some(&origin), ValueKind::Nil));
+        let inner = table.entry(name).or_insert_with(|| Value::new(Some(&origin), ValueKind::Nil));
         set(inner, variable, rest, value);
     }
 }

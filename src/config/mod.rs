@@ -56,10 +56,7 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn new(key: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            rule: rule.into(),
-        }
+        Self { key: key.into(), rule: rule.into() }
     }
 }
 
@@ -161,9 +158,7 @@ pub struct Keys {
 /// # Errors
 /// [`ConfigError`], with all problems at once.
 pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, ConfigError> {
-    let named = environment
-        .get(FILE_VARIABLE)
-        .filter(|name| !name.is_empty());
+    let named = environment.get(FILE_VARIABLE).filter(|name| !name.is_empty());
     let path = file.map(Path::to_owned).or(named.map(PathBuf::from));
     let text = match &path {
         Some(path) => Some(read(path)?),
@@ -173,10 +168,8 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Co
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }
 
 fn read_layers(
@@ -231,10 +224,7 @@ impl Config {
     pub fn keys(&self, environment: &Environment) -> Result<Keys, ConfigError> {
         let folder = self.file.as_deref().and_then(Path::parent);
         let folder = folder.unwrap_or(Path::new(""));
-        let mut keys = Keys {
-            by_gateway: BTreeMap::new(),
-            warnings: Vec::new(),
-        };
+        let mut keys = Keys { by_gateway: BTreeMap::new(), warnings: Vec::new() };
         let mut problems = Vec::new();
         for (name, gateway) in &self.gateways {
             match secret::read_key(name.as_str(), gateway, folder, environment) {
@@ -245,11 +235,7 @@ impl Config {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() {
-            Ok(keys)
-        } else {
-            Err(ConfigError::Problems(Problems(problems)))
-        }
+        if problems.is_empty() { Ok(keys) } else { Err(ConfigError::Problems(Problems(problems))) }
     }
 
     /// The effective configuration as TOML, secrets masked, each value that is not a default with

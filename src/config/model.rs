@@ -258,9 +258,7 @@ impl GatewaySettings {
     /// The status map in the domain's words, if there is one.
     pub fn status_words(&self) -> Option<BTreeMap<String, StatusWord>> {
         let map = self.status_map.as_ref()?;
-        let words = map
-            .iter()
-            .map(|(status, word)| (status.clone(), (*word).into()));
+        let words = map.iter().map(|(status, word)| (status.clone(), (*word).into()));
         Some(words.collect())
     }
 }

@@ -27,9 +27,8 @@ pub fn masked(text: &str) -> String {
     while let Some((scheme, after)) = rest.split_once("://") {
         out.push_str(scheme);
         out.push_str("://");
-        let end = after
-            .find(|c: char| c.is_whitespace() || c == '"' || c == '\'')
-            .unwrap_or(after.len());
+        let end =
+            after.find(|c: char| c.is_whitespace() || c == '"' || c == '\'').unwrap_or(after.len());
         let (address, tail) = after.split_at(end);
         // The last @ ends the password: one that holds @ or / unescaped must not show a part of it.
         match address.rsplit_once('@') {
@@ -131,10 +130,7 @@ pub(super) fn read_key(
                     "names the environment variable {variable}, which is empty: set it to the \
                      signing key"
                 ))),
-                Some(key) => Ok(Key {
-                    secret: SecretString::from(key),
-                    warning: None,
-                }),
+                Some(key) => Ok(Key { secret: SecretString::from(key), warning: None }),
             }
         }
         (None, None) => Err(Problem::new(
@@ -152,9 +148,7 @@ fn from_file(setting: &str, path: &PathBuf) -> Result<Key, Problem> {
         .map_err(|err| problem(format!("names {shown}, which cannot be read: {err}")))?;
     let key = text.trim_end_matches(['\r', '\n']);
     if key.trim().is_empty() {
-        return Err(problem(format!(
-            "names {shown}, which is empty: put the signing key in it"
-        )));
+        return Err(problem(format!("names {shown}, which is empty: put the signing key in it")));
     }
     if key.contains(['\r', '\n']) {
         let rule =

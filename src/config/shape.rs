@@ -37,9 +37,7 @@ pub(super) fn shape(tree: &Value) -> Shaped {
         .into_generator()
         .into_root_schema_for::<Settings>();
     let mut shaped = Shaped::default();
-    shaped.json = shaped
-        .value("", tree, schema.as_value())
-        .unwrap_or_default();
+    shaped.json = shaped.value("", tree, schema.as_value()).unwrap_or_default();
     shaped
 }
 
@@ -49,8 +47,7 @@ impl Shaped {
             Some(origin) if origin.starts_with(PREFIX) => format!(" (from {origin})"),
             _ => String::new(),
         };
-        self.problems
-            .push(Problem::new(key, format!("{rule}{from}")));
+        self.problems.push(Problem::new(key, format!("{rule}{from}")));
     }
 
     /// One value; `None` if it does not fit.
@@ -83,17 +80,11 @@ impl Shaped {
 
     fn section(&mut self, key: &str, value: &Value, schema: &Json) -> Option<Json> {
         let ValueKind::Table(table) = &value.kind else {
-            self.problem(
-                key,
-                value,
-                &format!("must be a section of its own, got {}", got(value)),
-            );
+            self.problem(key, value, &format!("must be a section of its own, got {}", got(value)));
             return None;
         };
         let known = schema["properties"].as_object();
-        let any = schema
-            .get("additionalProperties")
-            .filter(|any| any.is_object());
+        let any = schema.get("additionalProperties").filter(|any| any.is_object());
         let mut section = Map::new();
         let mut names: Vec<&String> = table.keys().collect();
         names.sort();
@@ -112,9 +103,8 @@ impl Shaped {
         let required = schema["required"].as_array().into_iter().flatten();
         for name in required.filter_map(Json::as_str) {
             if !table.contains_key(name) {
-                let wanted = known
-                    .and_then(|known| known.get(name))
-                    .map_or_else(String::new, |one| {
+                let wanted =
+                    known.and_then(|known| known.get(name)).map_or_else(String::new, |one| {
                         format!(": must be {}", wanted(name, without_null(one)))
                     });
                 self.problem(&join(key, name), value, &format!("is missing{wanted}"));
@@ -134,10 +124,8 @@ impl Shaped {
         value: &Value,
         known: Option<&Map<String, Json>>,
     ) {
-        let names: Vec<&str> = known
-            .into_iter()
-            .flat_map(|known| known.keys().map(String::as_str))
-            .collect();
+        let names: Vec<&str> =
+            known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
         let rule = match nearest(name, &names) {
             Some(near) => format!("is not a known key, did you mean {}?", join(section, near)),
             None => format!("is not a known key, known here are {}", names.join(", ")),
@@ -166,8 +154,7 @@ impl Shaped {
             .enumerate()
             .map(|(n, item)| self.value(&format!("{key}[{n}]"), item, &schema["items"]))
             .collect::<Option<Vec<Json>>>();
-        self.origins
-            .retain(|known, _| !known.starts_with(&format!("{key}[")));
+        self.origins.retain(|known, _| !known.starts_with(&format!("{key}[")));
         fitted.map(Json::Array)
     }
 }
@@ -183,11 +170,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 fn join(section: &str, name: &str) -> String {
-    if section.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{section}.{name}")
-    }
+    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
 }
 
 /// The schema of the value itself where the schema also allows null.
@@ -199,19 +182,15 @@ fn without_null(schema: &Json) -> &Json {
 
 fn kind_of(schema: &Json) -> &str {
     match &schema["type"] {
-        Json::Array(kinds) => kinds
-            .iter()
-            .filter_map(Json::as_str)
-            .find(|kind| *kind != "null")
-            .unwrap_or("string"),
+        Json::Array(kinds) => {
+            kinds.iter().filter_map(Json::as_str).find(|kind| *kind != "null").unwrap_or("string")
+        }
         kind => kind.as_str().unwrap_or("string"),
     }
 }
 
 fn from_environment(value: &Value) -> bool {
-    value
-        .origin()
-        .is_some_and(|origin| origin.starts_with(PREFIX))
+    value.origin().is_some_and(|origin| origin.starts_with(PREFIX))
 }
 
 fn number(value: &Value, kind: &str) -> Option<Json> {
@@ -292,21 +271,13 @@ fn wanted(key: &str, schema: &Json) -> String {
             let words = words(schema);
             if words.is_empty() {
                 let some = schema["minLength"].is_null();
-                return if some {
-                    "a string in quotes"
-                } else {
-                    "a string in quotes, not empty"
-                }
-                .to_owned();
+                return if some { "a string in quotes" } else { "a string in quotes, not empty" }
+                    .to_owned();
             }
             return format!("one of \"{}\"", words.join("\", \""));
         }
     };
-    let unit = if key.ends_with("_ms") {
-        " milliseconds"
-    } else {
-        ""
-    };
+    let unit = if key.ends_with("_ms") { " milliseconds" } else { "" };
     match (&schema["minimum"], &schema["maximum"]) {
         (Json::Number(min), Json::Number(max)) => {
             format!("{kind} from {} to {}{unit}", whole(min), whole(max))

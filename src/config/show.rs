@@ -34,9 +34,7 @@ fn section(
     }
     for (name, value) in values.iter().filter(|(_, value)| !is_table(value)) {
         let full = [path, &[name.as_str()]].concat().join(".");
-        let origin = origins
-            .get(&full)
-            .map(|origin| format!("  # {}", one_line(origin)));
+        let origin = origins.get(&full).map(|origin| format!("  # {}", one_line(origin)));
         let origin = origin.unwrap_or_default();
         let _ = writeln!(out, "{} = {}{origin}", bare_or_quoted(name), scalar(value));
     }
@@ -49,11 +47,7 @@ fn section(
 
 fn bare_or_quoted(name: &str) -> String {
     let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if !name.is_empty() && name.bytes().all(bare) {
-        name.to_owned()
-    } else {
-        quoted(name)
-    }
+    if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { quoted(name) }
 }
 
 fn scalar(value: &Value) -> String {

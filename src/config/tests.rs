@@ -48,15 +48,11 @@ fn account(config: &Config, name: &str) -> AccountConfig {
 
 /// `config/default.toml` with its examples uncommented: lines with `#` and no space behind it.
 fn examples() -> String {
-    layers::DEFAULTS
-        .lines()
-        .fold(String::new(), |mut text, line| {
-            let example = line
-                .strip_prefix('#')
-                .filter(|rest| !rest.starts_with([' ', '#']));
-            writeln!(text, "{}", example.unwrap_or(line)).unwrap();
-            text
-        })
+    layers::DEFAULTS.lines().fold(String::new(), |mut text, line| {
+        let example = line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '#']));
+        writeln!(text, "{}", example.unwrap_or(line)).unwrap();
+        text
+    })
 }
 
 #[test]
@@ -67,13 +63,7 @@ fn nothing_configured_is_a_configuration() {
     assert_eq!(config.settings.worker.concurrency, 256);
     assert_eq!(config.listen.to_string(), "127.0.0.1:8790");
     assert!(config.accounts.is_empty() && config.gateways.is_empty());
-    assert!(
-        config
-            .keys(&Environment::default())
-            .unwrap()
-            .by_gateway
-            .is_empty()
-    );
+    assert!(config.keys(&Environment::default()).unwrap().by_gateway.is_empty());
 }
 
 #[test]
@@ -86,10 +76,7 @@ fn the_examples_of_the_reference_are_valid_and_show_the_defaults() {
     assert_eq!(bare.policy, Policy::default());
     let (bare, name) = (good(SMALL, &[]), GatewayName::parse("pay").unwrap());
     let gateway = &bare.gateways[&name];
-    assert!(examples().contains(&format!(
-        "connect_timeout_ms = {}",
-        gateway.connect_timeout_ms
-    )));
+    assert!(examples().contains(&format!("connect_timeout_ms = {}", gateway.connect_timeout_ms)));
     assert!(examples().contains(&format!("\ntimeout_ms = {}", gateway.timeout_ms)));
 }
 
@@ -99,19 +86,13 @@ fn the_reference_names_every_key() {
     let mut keys = Vec::new();
     for part in schema["$defs"].as_object().unwrap().values() {
         keys.extend(
-            part["properties"]
-                .as_object()
-                .into_iter()
-                .flat_map(|keys| keys.keys().cloned()),
+            part["properties"].as_object().into_iter().flat_map(|keys| keys.keys().cloned()),
         );
     }
     assert!(keys.len() > 40, "{keys:?}");
     for key in keys {
         let named = [format!("{key} = "), format!(".{key}]"), format!(".{key}.")];
-        assert!(
-            named.iter().any(|form| examples().contains(form)),
-            "{key} is missing"
-        );
+        assert!(named.iter().any(|form| examples().contains(form)), "{key} is missing");
     }
 }
 
@@ -123,17 +104,11 @@ fn the_reference_page_is_fresh() {
 #[test]
 fn later_layers_win_and_say_where_a_value_came_from() {
     let file = format!("{SMALL}\n[worker]\nconcurrency = 8\nlease_ms = 30000");
-    let config = good(
-        &file,
-        &[("REFUNDD__WORKER__CONCURRENCY", "9"), ("REFUNDD_X", "1")],
-    );
+    let config = good(&file, &[("REFUNDD__WORKER__CONCURRENCY", "9"), ("REFUNDD_X", "1")]);
     assert_eq!(config.settings.worker.concurrency, 9);
     assert_eq!(config.settings.worker.lease_ms, 30_000);
     assert_eq!(config.settings.worker.shutdown_ms, 20_000);
-    assert_eq!(
-        config.origin("worker.concurrency"),
-        Some("REFUNDD__WORKER__CONCURRENCY")
-    );
+    assert_eq!(config.origin("worker.concurrency"), Some("REFUNDD__WORKER__CONCURRENCY"));
     assert_eq!(config.origin("worker.lease_ms"), Some("refundd.toml"));
     assert_eq!(config.origin("worker.shutdown_ms"), None);
 }
@@ -146,11 +121,7 @@ fn the_environment_reaches_names_with_hyphens() {
         "REFUNDD__accounts__shop_ca__currency",
     ] {
         let config = good(SMALL, &[(variable, "HKD")]);
-        assert_eq!(
-            account(&config, "shop-ca").currency.as_str(),
-            "HKD",
-            "{variable}"
-        );
+        assert_eq!(account(&config, "shop-ca").currency.as_str(), "HKD", "{variable}");
         assert_eq!(config.accounts.len(), 1);
     }
 }
@@ -199,10 +170,7 @@ fn the_query_goes_where_the_submit_went_unless_told_otherwise() {
     assert_eq!(own.submit, own.query);
     let other = examples().replace("query = \"iotpay\"", "query = \"ionlinepay\"");
     let other = account(&good(&other, &[]), "shop-ca");
-    assert_eq!(
-        (other.submit.as_str(), other.query.as_str()),
-        ("iotpay", "ionlinepay")
-    );
+    assert_eq!((other.submit.as_str(), other.query.as_str()), ("iotpay", "ionlinepay"));
 }
 
 #[test]
@@ -225,17 +193,8 @@ fn redis_is_reached_by_network_tls_or_socket() {
         let config = good(SMALL, &[("REFUNDD__REDIS__URL", url)]);
         assert_eq!(config.settings.redis.url.unwrap().expose(), url);
     }
-    for url in [
-        "redis://",
-        "redis:///0",
-        "rediss+sentinel://a/b",
-        "http://a",
-        "unix://",
-    ] {
-        assert!(
-            read(SMALL, &[("REFUNDD__REDIS__URL", url)]).is_err(),
-            "{url}"
-        );
+    for url in ["redis://", "redis:///0", "rediss+sentinel://a/b", "http://a", "unix://"] {
+        assert!(read(SMALL, &[("REFUNDD__REDIS__URL", url)]).is_err(), "{url}");
     }
 }
 
@@ -245,18 +204,9 @@ const PROBLEMS: &[(&str, &str)] = &[
         "[worker]\nconcurency = 1",
         "worker.concurency is not a known key, did you mean worker.concurrency?",
     ),
-    (
-        "[log]\nqqq = 1",
-        "log.qqq is not a known key, known here are level, format",
-    ),
-    (
-        "[wroker]\nconcurrency = 1",
-        "wroker is not a known key, did you mean worker?",
-    ),
-    (
-        "[worker]\nconcurrency = 0",
-        "worker.concurrency must be an integer from 1 to 10000, got 0",
-    ),
+    ("[log]\nqqq = 1", "log.qqq is not a known key, known here are level, format"),
+    ("[wroker]\nconcurrency = 1", "wroker is not a known key, did you mean worker?"),
+    ("[worker]\nconcurrency = 0", "worker.concurrency must be an integer from 1 to 10000, got 0"),
     (
         "[worker]\nconcurrency = \"many\"",
         "worker.concurrency must be an integer from 1 to 10000, got \"many\"",
@@ -395,11 +345,7 @@ fn plain_http_is_for_this_machine_only() {
         "https://pay.example:8443/v1",
         "https://[2001:db8::1]/",
     ] {
-        assert!(
-            read(&with(fine), &[]).is_ok(),
-            "{fine}: {:?}",
-            read(&with(fine), &[])
-        );
+        assert!(read(&with(fine), &[]).is_ok(), "{fine}: {:?}", read(&with(fine), &[]));
     }
     for refused in [
         "http://pay.example/",
@@ -420,10 +366,7 @@ fn plain_http_is_for_this_machine_only() {
     ] {
         let found = problems_of(&with(refused));
         assert_eq!(found.len(), 1, "{refused}");
-        assert!(
-            found[0].starts_with("gateways.pay.base_url must be "),
-            "{found:?}"
-        );
+        assert!(found[0].starts_with("gateways.pay.base_url must be "), "{found:?}");
         assert!(!found[0].contains(":pw@"), "{found:?}");
     }
 }
@@ -445,30 +388,14 @@ fn all_problems_are_told_at_once() {
         assert_eq!(times, 1, "{key}: {found:?}");
     }
     assert_eq!(found.len(), 6, "{found:?}");
-    let shown = read(&format!("{SMALL}\n{text}"), &[])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        shown.starts_with("configuration: 6 problems\n  "),
-        "{shown}"
-    );
+    let shown = read(&format!("{SMALL}\n{text}"), &[]).unwrap_err().to_string();
+    assert!(shown.starts_with("configuration: 6 problems\n  "), "{shown}");
 }
 
 #[test]
 fn a_problem_of_a_variable_names_the_variable() {
-    let err = read(
-        SMALL,
-        &[
-            ("REFUNDD__WORKER__CONCURENCY", "1"),
-            ("REFUNDD__INTAKE__BATCH", "x"),
-        ],
-    );
-    let found: Vec<String> = err
-        .unwrap_err()
-        .problems()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let err = read(SMALL, &[("REFUNDD__WORKER__CONCURENCY", "1"), ("REFUNDD__INTAKE__BATCH", "x")]);
+    let found: Vec<String> = err.unwrap_err().problems().iter().map(ToString::to_string).collect();
     assert_eq!(
         found,
         [
@@ -484,17 +411,11 @@ fn a_file_that_is_missing_or_no_toml_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("refundd.toml");
     let missing = load(Some(&path), &Environment::default()).unwrap_err();
-    assert!(
-        missing.to_string().ends_with("refundd.toml cannot be read"),
-        "{missing}"
-    );
+    assert!(missing.to_string().ends_with("refundd.toml cannot be read"), "{missing}");
     std::fs::write(&path, "[redis]\nurl = redis://u:pw@a\n").unwrap();
     let named = environment(&[(FILE_VARIABLE, path.to_str().unwrap())]);
     let broken = load(None, &named).unwrap_err().to_string();
-    assert!(
-        broken.contains("is not TOML") && broken.contains("line 2"),
-        "{broken}"
-    );
+    assert!(broken.contains("is not TOML") && broken.contains("line 2"), "{broken}");
     assert!(!broken.contains("pw"), "{broken}");
 }
 
@@ -502,11 +423,8 @@ fn a_file_that_is_missing_or_no_toml_is_named() {
 fn keys_come_from_files_and_from_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("refundd.toml");
-    std::fs::write(
-        &path,
-        SMALL.replace("key_env = \"PAY_KEY\"", "key_file = \"pay.key\""),
-    )
-    .unwrap();
+    std::fs::write(&path, SMALL.replace("key_env = \"PAY_KEY\"", "key_file = \"pay.key\""))
+        .unwrap();
     let config = load(Some(&path), &Environment::default()).unwrap();
     let name = GatewayName::parse("pay").unwrap();
 
@@ -514,10 +432,7 @@ fn keys_come_from_files_and_from_the_environment() {
         config.keys(environment).unwrap_err().to_string()
     };
     let none = Environment::default();
-    assert!(
-        rule(&config, &none).contains("gateways.pay.key_file names"),
-        "no file"
-    );
+    assert!(rule(&config, &none).contains("gateways.pay.key_file names"), "no file");
     let key = folder.path().join("pay.key");
     std::fs::write(&key, "\n").unwrap();
     assert!(rule(&config, &none).contains("which is empty"));
@@ -554,12 +469,7 @@ fn a_key_that_everyone_may_read_is_warned_of() {
     for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
         let keys = config.keys(&Environment::default()).unwrap();
-        assert_eq!(
-            keys.warnings.len(),
-            warnings,
-            "{mode:o}: {:?}",
-            keys.warnings
-        );
+        assert_eq!(keys.warnings.len(), warnings, "{mode:o}: {:?}", keys.warnings);
     }
 }
 
@@ -614,14 +524,8 @@ fn passwords_are_masked_wherever_they_stand() {
         ("redis://:pw@h/0", "redis://:****@h/0"),
         ("redis://token@h", "redis://****@h"),
         ("redis://u:p@w:p/w@h:1", "redis://u:****@h:1"),
-        (
-            "unix:///run/r.sock?db=1&pass=pw",
-            "unix:///run/r.sock?db=1&pass=****",
-        ),
-        (
-            "a redis://u:pw@h and rediss://u:pw@i",
-            "a redis://u:****@h and rediss://u:****@i",
-        ),
+        ("unix:///run/r.sock?db=1&pass=pw", "unix:///run/r.sock?db=1&pass=****"),
+        ("a redis://u:pw@h and rediss://u:pw@i", "a redis://u:****@h and rediss://u:****@i"),
         ("no address", "no address"),
     ] {
         assert_eq!(masked(text), shown);

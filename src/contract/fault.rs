@@ -56,11 +56,7 @@ pub struct Fault {
 
 impl Fault {
     pub(super) fn new(field: impl Into<String>, rule: impl AsRef<str>) -> Self {
-        Self {
-            field: field.into(),
-            rule: json::visible(rule.as_ref()),
-            code: RejectCode::Invalid,
-        }
+        Self { field: field.into(), rule: json::visible(rule.as_ref()), code: RejectCode::Invalid }
     }
 }
 

@@ -114,10 +114,7 @@ impl From<&Refund> for Readable {
 pub fn parse(bytes: &[u8]) -> Result<Refund, RequestError> {
     let object = object_of(bytes).map_err(RequestError::Unreadable)?;
     checked(&object, bytes.len()).map_err(|fault| {
-        match object
-            .unambiguous("refund_no")
-            .and_then(|raw| legal(raw, RefundNo::parse))
-        {
+        match object.unambiguous("refund_no").and_then(|raw| legal(raw, RefundNo::parse)) {
             Some(refund_no) => RequestError::Invalid(Box::new(Invalid {
                 refund_no,
                 fault,
@@ -135,10 +132,7 @@ fn object_of(bytes: &[u8]) -> Result<Object<'_>, Fault> {
         return Err(too_large(bytes.len()));
     }
     let text = std::str::from_utf8(bytes).map_err(|err| {
-        whole(format!(
-            "must be UTF-8, is not from byte {} on",
-            err.valid_up_to()
-        ))
+        whole(format!("must be UTF-8, is not from byte {} on", err.valid_up_to()))
     })?;
     let start = text.trim_start_matches([' ', '\t', '\n', '\r']);
     if start.is_empty() {
@@ -149,17 +143,11 @@ fn object_of(bytes: &[u8]) -> Result<Object<'_>, Fault> {
         return Object::read(text).map_err(not_json);
     }
     let value: &serde_json::value::RawValue = serde_json::from_str(text).map_err(not_json)?;
-    Err(whole(format!(
-        "must be a JSON object, got {}",
-        shown(value.get())
-    )))
+    Err(whole(format!("must be a JSON object, got {}", shown(value.get()))))
 }
 
 fn too_large(len: usize) -> Fault {
-    Fault::new(
-        "request",
-        format!("must be at most {MAX_BYTES} bytes, got {len}"),
-    )
+    Fault::new("request", format!("must be at most {MAX_BYTES} bytes, got {len}"))
 }
 
 /// Checks the fields one after the other.
@@ -192,10 +180,7 @@ fn checked(object: &Object<'_>, len: usize) -> Result<Refund, Fault> {
             code: RejectCode::OverRefund,
             ..Fault::new(
                 "amount_cents",
-                format!(
-                    "must be at most order.paid_cents, {paid}, got {}",
-                    refund.amount
-                ),
+                format!("must be at most order.paid_cents, {paid}, got {}", refund.amount),
             )
         }),
         _ => Ok(refund),
@@ -232,9 +217,7 @@ fn only_known(object: &Object<'_>, prefix: &str, known: &[&str]) -> Result<(), F
 
 /// The value of a field that must be there.
 fn written<'a>(object: &Object<'a>, name: &str) -> Result<&'a str, Fault> {
-    object
-        .written(name)
-        .ok_or_else(|| Fault::new(name, "is missing"))
+    object.written(name).ok_or_else(|| Fault::new(name, "is missing"))
 }
 
 /// A text field that must be there.
@@ -252,10 +235,7 @@ fn optional<T>(
     name: &str,
     parse: impl Fn(&str) -> Result<T, RuleError>,
 ) -> Result<Option<T>, Fault> {
-    object
-        .get(name)
-        .map(|raw| text(raw, parse).map_err(|rule| Fault::new(name, rule)))
-        .transpose()
+    object.get(name).map(|raw| text(raw, parse).map_err(|rule| Fault::new(name, rule))).transpose()
 }
 
 /// A JSON string that obeys a rule, or the words for why it does not.
@@ -281,38 +261,24 @@ fn cents(raw: &str) -> Result<AmountCents, String> {
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
     };
     if !is_integer(raw) {
-        return Err(format!(
-            "must be an integer in minor units, got {}",
-            shown(raw)
-        ));
+        return Err(format!("must be an integer in minor units, got {}", shown(raw)));
     }
-    let count = raw
-        .parse()
-        .unwrap_or(if raw.starts_with('-') { 0 } else { u64::MAX });
+    let count = raw.parse().unwrap_or(if raw.starts_with('-') { 0 } else { u64::MAX });
     AmountCents::new(count).map_err(|err| format!("{}, got {}", err.rule, shown(raw)))
 }
 
 /// The `order` object.
 fn order(raw: &str) -> Result<OrderRef, Fault> {
     if !raw.starts_with('{') {
-        return Err(Fault::new(
-            "order",
-            format!("must be an object, got {}", shown(raw)),
-        ));
+        return Err(Fault::new("order", format!("must be an object, got {}", shown(raw))));
     }
     let object =
         Object::read(raw).map_err(|err| Fault::new("order", format!("must be JSON: {err}")))?;
     if let Some(name) = object.duplicate() {
-        return Err(Fault::new(
-            format!("order.{}", cut(name)),
-            "is written twice",
-        ));
+        return Err(Fault::new(format!("order.{}", cut(name)), "is written twice"));
     }
     only_known(&object, "order.", ORDER_FIELDS)?;
-    let inner = |fault: Fault| Fault {
-        field: format!("order.{}", fault.field),
-        ..fault
-    };
+    let inner = |fault: Fault| Fault { field: format!("order.{}", fault.field), ..fault };
     let gateway_order_no =
         optional(&object, "gateway_order_no", GatewayOrderNo::parse).map_err(inner)?;
     let order_no = optional(&object, "order_no", OrderNo::parse).map_err(inner)?;
@@ -331,10 +297,7 @@ fn metadata(raw: &str) -> Result<String, String> {
         return Err(format!("must be an object, got {}", shown(raw)));
     }
     if raw.len() > METADATA_MAX_BYTES {
-        return Err(format!(
-            "must be at most {METADATA_MAX_BYTES} bytes, got {}",
-            raw.len()
-        ));
+        return Err(format!("must be at most {METADATA_MAX_BYTES} bytes, got {}", raw.len()));
     }
     json::check_deep(raw, METADATA_MAX_DEPTH).map_err(|err| {
         format!(
@@ -346,10 +309,7 @@ fn metadata(raw: &str) -> Result<String, String> {
 
 fn at_most(text: &str, max: usize) -> Result<String, RuleError> {
     if text.chars().count() > max {
-        return Err(RuleError::new(
-            format!("must be at most {max} characters"),
-            text,
-        ));
+        return Err(RuleError::new(format!("must be at most {max} characters"), text));
     }
     Ok(text.to_owned())
 }
@@ -357,10 +317,7 @@ fn at_most(text: &str, max: usize) -> Result<String, RuleError> {
 fn ip_address(text: &str) -> Result<String, RuleError> {
     match text.parse::<IpAddr>() {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(RuleError::new(
-            "must be an IPv4 or IPv6 address such as 203.0.113.7",
-            text,
-        )),
+        Err(_) => Err(RuleError::new("must be an IPv4 or IPv6 address such as 203.0.113.7", text)),
     }
 }
 
@@ -369,13 +326,7 @@ fn ip_address(text: &str) -> Result<String, RuleError> {
 fn rfc3339(text: &str) -> Result<UnixMillis, RuleError> {
     let shape: String = text
         .chars()
-        .map(|c| {
-            if c.is_ascii_digit() {
-                '0'
-            } else {
-                c.to_ascii_uppercase()
-            }
-        })
+        .map(|c| if c.is_ascii_digit() { '0' } else { c.to_ascii_uppercase() })
         .collect();
     let rest = ["0000-00-00T00:00:00", "0000-00-00 00:00:00"]
         .iter()
@@ -387,10 +338,7 @@ fn rfc3339(text: &str) -> Result<UnixMillis, RuleError> {
     // The fraction's digits swallow none of the offset: an offset begins with Z, + or -.
     match offset {
         Some("Z" | "+00:00" | "-00:00") => UnixMillis::parse_rfc3339(text),
-        _ => Err(RuleError::new(
-            "must be an RFC 3339 time such as 2026-11-22T09:30:00Z",
-            text,
-        )),
+        _ => Err(RuleError::new("must be an RFC 3339 time such as 2026-11-22T09:30:00Z", text)),
     }
 }
 

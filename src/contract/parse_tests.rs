@@ -39,96 +39,45 @@ fn a_full_request_becomes_a_refund() {
     assert_eq!(refund.device.as_deref(), Some("WEB"));
     let requested_at = refund.requested_at.unwrap().to_string();
     assert_eq!(requested_at, "2026-11-22T01:30:00.000Z");
-    assert_eq!(
-        refund.not_before.unwrap().to_string(),
-        "2026-11-23T00:00:00.000Z"
-    );
+    assert_eq!(refund.not_before.unwrap().to_string(), "2026-11-23T00:00:00.000Z");
     assert_eq!(refund.metadata.as_deref(), Some(r#"{"a": [1, 2.50]}"#));
 }
 
 /// What to change in a legal request, into what, and the error.
 const BROKEN_RULES: &[(&str, &str, &str)] = &[
     (r#""v":1"#, r#""v":2"#, "v must be 1, got 2"),
-    (
-        r#""v":1"#,
-        r#""v":"1""#,
-        r#"v must be 1, got the string "1""#,
-    ),
+    (r#""v":1"#, r#""v":"1""#, r#"v must be 1, got the string "1""#),
     (r#""v":1"#, r#""v":null"#, "v must be 1, got null"),
     (r#""v":1,"#, "", "v is missing"),
     (r#""account":"shop","#, "", "account is missing"),
-    (
-        r#""account":"shop""#,
-        r#""account":7"#,
-        "account must be a string, got 7",
-    ),
+    (r#""account":"shop""#, r#""account":7"#, "account must be a string, got 7"),
     (
         r#""account":"shop""#,
         r#""account":"Shop""#,
         r#"account must be 1 to 64 of a-z 0-9 _ -, got "Shop""#,
     ),
     (r#""amount_cents":500,"#, "", "amount_cents is missing"),
-    (
-        "500",
-        "12.5",
-        "amount_cents must be an integer in minor units, got 12.5",
-    ),
-    (
-        "500",
-        "5e2",
-        "amount_cents must be an integer in minor units, got 5e2",
-    ),
-    (
-        "500",
-        "500.0",
-        "amount_cents must be an integer in minor units, got 500.0",
-    ),
-    (
-        "500",
-        "null",
-        "amount_cents must be an integer in minor units, got null",
-    ),
-    (
-        "500",
-        "[500]",
-        "amount_cents must be an integer in minor units, got an array",
-    ),
-    (
-        "500",
-        r#""500""#,
-        r#"amount_cents must be an integer in minor units, got the string "500""#,
-    ),
-    (
-        "500",
-        "0",
-        "amount_cents must be an integer from 1 to 999999999999 in minor units, got 0",
-    ),
-    (
-        "500",
-        "-5",
-        "amount_cents must be an integer from 1 to 999999999999 in minor units, got -5",
-    ),
+    ("500", "12.5", "amount_cents must be an integer in minor units, got 12.5"),
+    ("500", "5e2", "amount_cents must be an integer in minor units, got 5e2"),
+    ("500", "500.0", "amount_cents must be an integer in minor units, got 500.0"),
+    ("500", "null", "amount_cents must be an integer in minor units, got null"),
+    ("500", "[500]", "amount_cents must be an integer in minor units, got an array"),
+    ("500", r#""500""#, r#"amount_cents must be an integer in minor units, got the string "500""#),
+    ("500", "0", "amount_cents must be an integer from 1 to 999999999999 in minor units, got 0"),
+    ("500", "-5", "amount_cents must be an integer from 1 to 999999999999 in minor units, got -5"),
     (
         "500",
         "99999999999999999999999",
         "amount_cents must be an integer from 1 to 999999999999 in minor units, \
              got 99999999999999999999999",
     ),
-    (
-        "500",
-        "1001",
-        "amount_cents must be at most order.paid_cents, 1000, got 1001",
-    ),
+    ("500", "1001", "amount_cents must be at most order.paid_cents, 1000, got 1001"),
     (
         r#""CAD""#,
         r#""cad""#,
         r#"currency must be an ISO 4217 code of three capital letters A-Z, got "cad""#,
     ),
-    (
-        r#""reason":"broken""#,
-        r#""reason":1"#,
-        "reason must be a string, got 1",
-    ),
+    (r#""reason":"broken""#, r#""reason":1"#, "reason must be a string, got 1"),
     (
         "203.0.113.7",
         "203.0.113",
@@ -139,22 +88,14 @@ const BROKEN_RULES: &[(&str, &str, &str)] = &[
         "tomorrow",
         r#"not_before must be an RFC 3339 time such as 2026-11-22T09:30:00Z, got "tomorrow""#,
     ),
-    (
-        r#"{"a": [1, 2.50]}"#,
-        "[]",
-        "metadata must be an object, got an array",
-    ),
+    (r#"{"a": [1, 2.50]}"#, "[]", "metadata must be an object, got an array"),
     (
         r#"{"a": [1, 2.50]}"#,
         r#"{"a":1,"a":2}"#,
         "metadata must be JSON without repeated keys, at most 100 levels deep: \
              the key \"a\" is written twice at line 1 column 10",
     ),
-    (
-        r#""metadata":"#,
-        r#""metdata":"#,
-        "metdata is not a known field, did you mean metadata?",
-    ),
+    (r#""metadata":"#, r#""metdata":"#, "metdata is not a known field, did you mean metadata?"),
     (
         r#""device":"#,
         r#""Q\n":"#,
@@ -172,11 +113,7 @@ const BROKEN_RULES: &[(&str, &str, &str)] = &[
         r#""payed_cents":1000"#,
         "order.payed_cents is not a known field, did you mean order.paid_cents?",
     ),
-    (
-        r#""paid_cents":1000"#,
-        r#""order_no":"B""#,
-        "order.order_no is written twice",
-    ),
+    (r#""paid_cents":1000"#, r#""order_no":"B""#, "order.order_no is written twice"),
     (
         r#""gateway_order_no":"P1""#,
         r#""gateway_order_no":"P 1""#,
@@ -195,19 +132,12 @@ fn every_broken_rule_names_its_field_and_what_was_got() {
     for (from, to, expected) in BROKEN_RULES {
         let err = parse(with(from, to).as_bytes()).unwrap_err();
         assert_eq!(err.to_string(), *expected);
-        assert_eq!(
-            err.refund_no().map(RefundNo::as_str),
-            Some("R1"),
-            "{expected}"
-        );
+        assert_eq!(err.refund_no().map(RefundNo::as_str), Some("R1"), "{expected}");
     }
     let rule =
         format!("refund_no must be 1 to 30 of A-Z a-z 0-9 _ -, got \"{long}\" (31 characters)");
     assert_eq!(error(&with("R1", &long)), rule);
-    assert_eq!(
-        error(&with(r#""refund_no":"R1","#, "")),
-        "refund_no is missing"
-    );
+    assert_eq!(error(&with(r#""refund_no":"R1","#, "")), "refund_no is missing");
 }
 
 #[test]
@@ -262,24 +192,15 @@ fn what_is_no_json_object_goes_to_the_quarantine() {
     let table: [(&[u8], &str); 8] = [
         (b"", "request must be a JSON object, got nothing"),
         (b" \n", "request must be a JSON object, got nothing"),
-        (
-            b"{\"v\":\xff}",
-            "request must be UTF-8, is not from byte 5 on",
-        ),
+        (b"{\"v\":\xff}", "request must be UTF-8, is not from byte 5 on"),
         (b"[1]", "request must be a JSON object, got an array"),
         (b"null", "request must be a JSON object, got null"),
-        (
-            b"hello",
-            "request must be JSON: expected value at line 1 column 1",
-        ),
+        (b"hello", "request must be JSON: expected value at line 1 column 1"),
         (
             b"{\"v\":1,\n\"refund_no\":\"R1\"",
             "request must be JSON: EOF while parsing an object at line 2 column 16",
         ),
-        (
-            b"{}{}",
-            "request must be JSON: trailing characters at line 1 column 3",
-        ),
+        (b"{}{}", "request must be JSON: trailing characters at line 1 column 3"),
     ];
     for (bytes, expected) in table {
         let err = parse(bytes).unwrap_err();
@@ -310,10 +231,7 @@ fn a_large_request_is_refused_with_its_number_and_a_huge_one_without() {
     };
     assert!(parse(padded(MAX_BYTES).as_bytes()).is_ok());
     let large = parse(padded(MAX_BYTES + 1).as_bytes()).unwrap_err();
-    assert_eq!(
-        large.to_string(),
-        "request must be at most 65536 bytes, got 65537"
-    );
+    assert_eq!(large.to_string(), "request must be at most 65536 bytes, got 65537");
     assert_eq!(large.refund_no().unwrap().as_str(), "R1");
     let huge = parse(padded(MAX_BYTES_LOOKED_AT + 1).as_bytes()).unwrap_err();
     assert!(matches!(huge, RequestError::Unreadable(_)));
@@ -328,10 +246,7 @@ fn bombs_of_brackets_are_refused_and_nothing_overflows() {
         format!("{open}{close}"),
         r#"{"a":"#.repeat(12_000),
         with(r#""order":{"#, &format!(r#""order":{open}{close},"x":{{"#)),
-        with(
-            "[1, 2.50]",
-            &format!("{}{}", "[".repeat(1_000), "]".repeat(1_000)),
-        ),
+        with("[1, 2.50]", &format!("{}{}", "[".repeat(1_000), "]".repeat(1_000))),
     ] {
         assert!(parse(text.as_bytes()).is_err());
     }
@@ -341,10 +256,7 @@ fn bombs_of_brackets_are_refused_and_nothing_overflows() {
     };
     assert!(parse(nested(METADATA_MAX_DEPTH).as_bytes()).is_ok());
     let deep = error(&nested(METADATA_MAX_DEPTH + 1));
-    assert!(
-        deep.contains("at most 100 levels deep: nested too deeply"),
-        "{deep}"
-    );
+    assert!(deep.contains("at most 100 levels deep: nested too deeply"), "{deep}");
 }
 
 #[test]
@@ -376,10 +288,7 @@ fn what_is_legal_of_an_invalid_request_is_kept_for_the_echo() {
     let Err(RequestError::Invalid(invalid)) = parse(twice.as_bytes()) else {
         panic!("the number is legal");
     };
-    assert_eq!(
-        invalid.readable.account, None,
-        "nobody can say which was meant"
-    );
+    assert_eq!(invalid.readable.account, None, "nobody can say which was meant");
 }
 
 #[test]
@@ -396,17 +305,7 @@ fn the_parser_accepts_nothing_that_the_type_refuses() {
     let base = request(str::to_owned);
     let value: serde_json::Value = serde_json::from_str(&base).unwrap();
     let names: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
-    let odd = [
-        "null",
-        "1",
-        "-1",
-        "1.5",
-        "true",
-        "\"x\"",
-        "[]",
-        "{}",
-        "{\"x\":1}",
-    ];
+    let odd = ["null", "1", "-1", "1.5", "true", "\"x\"", "[]", "{}", "{\"x\":1}"];
     for name in &names {
         for odd in odd {
             let mut changed = value.clone();
@@ -430,11 +329,7 @@ fn text(pattern: &str) -> impl Strategy<Value = Option<String>> + use<> {
 }
 
 fn any_order() -> impl Strategy<Value = (Option<String>, Option<String>, Option<u64>)> {
-    (
-        text("[!-~]{1,64}"),
-        text("[!-~]{1,64}"),
-        proptest::option::of(0_u64..1_000),
-    )
+    (text("[!-~]{1,64}"), text("[!-~]{1,64}"), proptest::option::of(0_u64..1_000))
 }
 
 prop_compose! {

@@ -248,12 +248,7 @@ pub fn result_of(record: &RefundRecord, gateway: &GatewayName) -> Option<Publica
         polls: record.tally.polls,
         submitted_at: record.tally.submitted_at.map(|at| at.to_string()),
         settled_at: end.settled_at,
-        ..echo(
-            &refund.refund_no,
-            &Readable::from(refund),
-            end.outcome,
-            end.evidence,
-        )
+        ..echo(&refund.refund_no, &Readable::from(refund), end.outcome, end.evidence)
     };
     Some(result.publication())
 }
@@ -324,11 +319,7 @@ impl Rejection {
 /// that may be stored under the same number, and carries version 1. Its evidence is refundd's own:
 /// nothing was sent for this request, no gateway was asked (grade C).
 pub fn rejected(rejection: &Rejection, at: UnixMillis) -> Publication {
-    let evidence = Evidence {
-        grade: Grade::C,
-        source: Source::Refundd,
-        at,
-    };
+    let evidence = Evidence { grade: Grade::C, source: Source::Refundd, at };
     let no = &rejection.refund_no;
     let result = ResultV1 {
         event_id: format!("{no}.rejected.{}", rejection.entry.0),

@@ -6,11 +6,7 @@ use crate::domain::state::{ParkCause, Parking, Settlement};
 use crate::domain::{GatewayRefundNo, StateKind};
 
 fn evidence() -> Evidence {
-    Evidence {
-        grade: Grade::A,
-        source: Source::Query,
-        at: UnixMillis::new(1_764_000_000_000),
-    }
+    Evidence { grade: Grade::A, source: Source::Query, at: UnixMillis::new(1_764_000_000_000) }
 }
 
 fn line(no: &str, n: u32) -> StatusLine {
@@ -84,10 +80,7 @@ fn a_parked_refund_carries_its_cause_and_is_not_settled() {
     assert_eq!(publication.outcome, "parked");
     let result: ResultV1 = serde_json::from_str(&publication.json).unwrap();
     assert_eq!(result.code.as_deref(), Some("not_found"));
-    assert_eq!(
-        result.message.as_deref(),
-        Some("the gateway does not know it")
-    );
+    assert_eq!(result.message.as_deref(), Some("the gateway does not know it"));
     assert_eq!((result.settled_at, result.statuses), (None, Vec::new()));
 }
 
@@ -97,10 +90,7 @@ fn a_refund_under_way_has_no_result() {
         RefundState::Requested { waits: 0 },
         RefundState::Submitting { waits: 0 },
         RefundState::Processing { polls: 1 },
-        RefundState::Unconfirmed {
-            polls: 0,
-            absences: None,
-        },
+        RefundState::Unconfirmed { polls: 0, absences: None },
     ] {
         let kind: StateKind = state.kind();
         assert_eq!(result_of(&record(state), &gateway()), None, "{kind:?}");
@@ -151,13 +141,7 @@ fn words_are_the_same_in_the_domain_and_in_the_result() {
     ] {
         let at = UnixMillis::new(0);
         let shown = EvidenceV1::from(&Evidence { grade, source, at });
-        assert_eq!(
-            word(serde_json::to_value(shown.grade).unwrap()),
-            grade.as_str()
-        );
-        assert_eq!(
-            word(serde_json::to_value(shown.source).unwrap()),
-            source.as_str()
-        );
+        assert_eq!(word(serde_json::to_value(shown.grade).unwrap()), grade.as_str());
+        assert_eq!(word(serde_json::to_value(shown.source).unwrap()), source.as_str());
     }
 }

@@ -74,10 +74,7 @@ impl Currency {
     pub fn parse(text: &str) -> Result<Self, RuleError> {
         match text.as_bytes() {
             [a, b, c] if [a, b, c].iter().all(|l| l.is_ascii_uppercase()) => Ok(Self([*a, *b, *c])),
-            _ => Err(RuleError::new(
-                "must be an ISO 4217 code of three capital letters A-Z",
-                text,
-            )),
+            _ => Err(RuleError::new("must be an ISO 4217 code of three capital letters A-Z", text)),
         }
     }
 
@@ -145,9 +142,6 @@ mod tests {
             assert!(Currency::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(Currency::parse("KWD").unwrap().format(1_234), "1.234 KWD");
-        assert_eq!(
-            Currency::parse("HKD").unwrap().format(123_456),
-            "1234.56 HKD"
-        );
+        assert_eq!(Currency::parse("HKD").unwrap().format(123_456), "1234.56 HKD");
     }
 }

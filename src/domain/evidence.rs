@@ -177,14 +177,9 @@ pub fn judge(refund: &Refund, found: &Found) -> Verdict {
     if own.iter().any(|line| line.word == StatusWord::NotSure) {
         return Verdict::NoInformation("the gateway is not sure".to_owned());
     }
-    let sum = own
-        .iter()
-        .try_fold(0_u64, |sum, line| sum.checked_add(line.amount_cents));
+    let sum = own.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.amount_cents));
     if sum != Some(refund.amount.get()) {
-        let sum = sum.map_or_else(
-            || "more than can be counted".to_owned(),
-            |sum| sum.to_string(),
-        );
+        let sum = sum.map_or_else(|| "more than can be counted".to_owned(), |sum| sum.to_string());
         return Verdict::Discrepancy(format!(
             "the gateway shows {sum} in minor units, {} were asked for",
             refund.amount
@@ -217,9 +212,7 @@ pub fn own_lines<'a>(
     refund: &'a Refund,
     lines: &'a [StatusLine],
 ) -> impl Iterator<Item = &'a StatusLine> {
-    lines
-        .iter()
-        .filter(|line| line.refund_no == refund.refund_no.as_str())
+    lines.iter().filter(|line| line.refund_no == refund.refund_no.as_str())
 }
 
 #[cfg(test)]
@@ -241,29 +234,20 @@ mod tests {
     }
 
     fn verdict(lines: &[(&str, u64, &str)], grade: Grade) -> Verdict {
-        let lines = lines
-            .iter()
-            .map(|(no, cents, status)| line(no, *cents, status))
-            .collect();
+        let lines = lines.iter().map(|(no, cents, status)| line(no, *cents, status)).collect();
         judge(&refund("R1", 500), &Found { lines, grade })
     }
 
     #[test]
     fn a_signed_success_of_the_whole_amount_is_success() {
-        assert_eq!(
-            verdict(&[("R1", 500, "SUCCESS")], Grade::A),
-            Verdict::Succeeded
-        );
+        assert_eq!(verdict(&[("R1", 500, "SUCCESS")], Grade::A), Verdict::Succeeded);
     }
 
     #[test]
     fn only_grade_a_settles() {
         for status in ["SUCCESS", "FAIL", "REFUNDCLOSE", "CLOSED", "FAILED"] {
             let unsigned = verdict(&[("R1", 500, status)], Grade::B);
-            assert!(
-                matches!(unsigned, Verdict::NoInformation(_)),
-                "{status}: {unsigned:?}"
-            );
+            assert!(matches!(unsigned, Verdict::NoInformation(_)), "{status}: {unsigned:?}");
         }
         let worthless = verdict(&[("R1", 500, "SUCCESS")], Grade::C);
         assert!(matches!(worthless, Verdict::NoInformation(_)));
@@ -271,11 +255,7 @@ mod tests {
 
     #[test]
     fn lines_are_matched_on_the_number_and_never_on_position() {
-        let lines = [
-            ("R0", 500, "SUCCESS"),
-            ("R1", 500, "PROCESSING"),
-            ("R10", 500, "FAIL"),
-        ];
+        let lines = [("R0", 500, "SUCCESS"), ("R1", 500, "PROCESSING"), ("R10", 500, "FAIL")];
         assert_eq!(verdict(&lines, Grade::A), Verdict::Processing);
         assert_eq!(verdict(&lines[..1], Grade::A), Verdict::Absent);
         assert_eq!(verdict(&[], Grade::A), Verdict::Absent);
@@ -295,10 +275,7 @@ mod tests {
     fn another_amount_is_a_discrepancy_whatever_the_status() {
         for status in ["SUCCESS", "FAIL", "PROCESSING", "CHANGE"] {
             let other = verdict(&[("R1", 499, status)], Grade::A);
-            assert!(
-                matches!(other, Verdict::Discrepancy(_)),
-                "{status}: {other:?}"
-            );
+            assert!(matches!(other, Verdict::Discrepancy(_)), "{status}: {other:?}");
         }
         let huge = [("R1", u64::MAX, "SUCCESS"), ("R1", 1, "SUCCESS")];
         assert!(matches!(verdict(&huge, Grade::A), Verdict::Discrepancy(_)));
@@ -308,14 +285,8 @@ mod tests {
     fn doubtful_words_conclude_nothing() {
         for status in ["NOTSURE", "", "4", "REFUNDED", "refund_status_$n"] {
             let doubt = verdict(&[("R1", 500, status)], Grade::A);
-            assert!(
-                matches!(doubt, Verdict::NoInformation(_)),
-                "{status}: {doubt:?}"
-            );
+            assert!(matches!(doubt, Verdict::NoInformation(_)), "{status}: {doubt:?}");
         }
-        assert!(matches!(
-            verdict(&[("R1", 500, "CHANGE")], Grade::A),
-            Verdict::Abnormal(_)
-        ));
+        assert!(matches!(verdict(&[("R1", 500, "CHANGE")], Grade::A), Verdict::Abnormal(_)));
     }
 }

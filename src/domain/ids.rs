@@ -109,10 +109,7 @@ mod tests {
     fn a_refund_number_has_at_most_thirty_characters() {
         assert!(RefundNo::parse(&"R".repeat(30)).is_ok());
         let err = RefundNo::parse(&"R".repeat(31)).unwrap_err().to_string();
-        assert!(
-            err.contains("1 to 30") && err.contains("(31 characters)"),
-            "{err}"
-        );
+        assert!(err.contains("1 to 30") && err.contains("(31 characters)"), "{err}");
     }
 
     #[test]

@@ -61,17 +61,11 @@ impl RuleError {
         let got = match got.chars().count() {
             0 => "an empty string".to_owned(),
             n if n > SHOWN => {
-                format!(
-                    "\"{}…\" ({n} characters)",
-                    got.chars().take(SHOWN).collect::<String>()
-                )
+                format!("\"{}…\" ({n} characters)", got.chars().take(SHOWN).collect::<String>())
             }
             n if n > 24 => format!("\"{got}\" ({n} characters)"),
             _ => format!("\"{got}\""),
         };
-        Self {
-            rule: rule.into(),
-            got,
-        }
+        Self { rule: rule.into(), got }
     }
 }

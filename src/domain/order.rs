@@ -73,10 +73,7 @@ impl OrderAccount {
         if let Some(paid_cents) = paid
             && held > paid_cents
         {
-            return Err(OverRefund {
-                paid_cents,
-                held_cents: self.held,
-            });
+            return Err(OverRefund { paid_cents, held_cents: self.held });
         }
         self.paid = paid;
         self.held = held;
@@ -134,19 +131,9 @@ mod tests {
     fn the_least_paid_amount_counts() {
         let mut order = OrderAccount::default();
         let now = UnixMillis::new(0);
-        order
-            .reserve(&no(1), cents(50), Some(cents(100)), now)
-            .unwrap();
-        let over = order
-            .reserve(&no(2), cents(31), Some(cents(80)), now)
-            .unwrap_err();
-        assert_eq!(
-            over,
-            OverRefund {
-                paid_cents: 80,
-                held_cents: 50
-            }
-        );
+        order.reserve(&no(1), cents(50), Some(cents(100)), now).unwrap();
+        let over = order.reserve(&no(2), cents(31), Some(cents(80)), now).unwrap_err();
+        assert_eq!(over, OverRefund { paid_cents: 80, held_cents: 50 });
         // The refusal has changed nothing: 100 still counts for whoever names no amount.
         order.reserve(&no(3), cents(50), None, now).unwrap();
     }
@@ -155,17 +142,11 @@ mod tests {
     fn the_next_refund_waits_its_turn_and_the_gap() {
         let mut order = OrderAccount::default();
         let now = UnixMillis::new(0);
-        assert_eq!(
-            order.reserve(&no(1), cents(1), None, now),
-            Ok(Turn::At(now))
-        );
+        assert_eq!(order.reserve(&no(1), cents(1), None, now), Ok(Turn::At(now)));
         assert_eq!(order.reserve(&no(2), cents(1), None, now), Ok(Turn::Waits));
         assert_eq!(order.finish(&no(1), None, UnixMillis::new(60)), Some(no(2)));
         assert_eq!(order.finish(&no(2), None, UnixMillis::new(60)), None);
-        assert_eq!(
-            order.reserve(&no(3), cents(1), None, now),
-            Ok(Turn::At(UnixMillis::new(60)))
-        );
+        assert_eq!(order.reserve(&no(3), cents(1), None, now), Ok(Turn::At(UnixMillis::new(60))));
     }
 
     proptest! {

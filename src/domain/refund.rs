@@ -27,11 +27,7 @@ impl OrderRef {
         if gateway_order_no.is_none() && order_no.is_none() {
             return None;
         }
-        Some(Self {
-            gateway_order_no,
-            order_no,
-            paid,
-        })
+        Some(Self { gateway_order_no, order_no, paid })
     }
 
     /// The gateway's id of the order (`payOrderId`, `transaction_id`).
@@ -78,10 +74,7 @@ impl Refund {
     /// `requested_at` is left out: a producer that pushes again after a lost answer stamps it anew,
     /// and it changes nothing about the money.
     pub fn same_content(&self, other: &Self) -> bool {
-        let ignoring_time = Self {
-            requested_at: other.requested_at,
-            ..self.clone()
-        };
+        let ignoring_time = Self { requested_at: other.requested_at, ..self.clone() };
         ignoring_time == *other
     }
 }
@@ -182,13 +175,7 @@ impl RefundRecord {
         {
             self.history.remove(oldest);
         }
-        self.history.push(HistoryLine {
-            at,
-            last_at: at,
-            times: 1,
-            event: kind,
-            note,
-        });
+        self.history.push(HistoryLine { at, last_at: at, times: 1, event: kind, note });
     }
 }
 
@@ -223,9 +210,7 @@ pub(crate) mod tests {
         let mut record = admitted("R1", 1, UnixMillis::new(0));
         for second in 0..500 {
             record.remember(
-                &Event::StillProcessing {
-                    gateway_refund_no: None,
-                },
+                &Event::StillProcessing { gateway_refund_no: None },
                 UnixMillis::new(second * 1_000),
             );
         }
@@ -239,10 +224,7 @@ pub(crate) mod tests {
         let mut record = admitted("R1", 1, UnixMillis::new(0));
         record.remember(&Event::SubmitStarted, UnixMillis::new(0));
         for i in 0..1_000 {
-            let event = Event::NoAnswer {
-                note: format!("{i}"),
-                retry_after_ms: None,
-            };
+            let event = Event::NoAnswer { note: format!("{i}"), retry_after_ms: None };
             record.remember(&event, UnixMillis::new(i));
         }
         assert_eq!(record.history.len(), RefundRecord::HISTORY_MAX);
@@ -253,15 +235,9 @@ pub(crate) mod tests {
     #[test]
     fn a_repeated_push_may_carry_another_request_time_and_nothing_else() {
         let first = refund("R1", 500);
-        let again = Refund {
-            requested_at: Some(UnixMillis::new(9)),
-            ..first.clone()
-        };
+        let again = Refund { requested_at: Some(UnixMillis::new(9)), ..first.clone() };
         assert!(first.same_content(&again));
-        let other = Refund {
-            metadata: Some("{}".to_owned()),
-            ..first.clone()
-        };
+        let other = Refund { metadata: Some("{}".to_owned()), ..first.clone() };
         assert!(!first.same_content(&other));
     }
 }

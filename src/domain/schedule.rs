@@ -72,12 +72,7 @@ pub fn unknown_delay_ms(
 
 /// The delay before a submit is tried again after `n` (from 0) that provably did not happen, ms.
 pub fn retry_delay_ms(refund_no: &RefundNo, n: u32, policy: &Policy) -> u64 {
-    let base = grown_ms(
-        policy.retry_initial_ms,
-        RETRY_MULTIPLIER,
-        policy.retry_max_ms,
-        n,
-    );
+    let base = grown_ms(policy.retry_initial_ms, RETRY_MULTIPLIER, policy.retry_max_ms, n);
     spread(base, RETRY_JITTER, refund_no, n)
 }
 
@@ -114,10 +109,7 @@ fn grown_ms(initial_ms: u64, multiplier: f64, max_ms: u64, n: u32) -> u64 {
 )]
 fn spread(base: u64, jitter: f64, refund_no: &RefundNo, n: u32) -> u64 {
     let digest = Md5::digest(format!("{refund_no}:{n}"));
-    let high = digest
-        .iter()
-        .take(4)
-        .fold(0_u32, |acc, byte| (acc << 8) | u32::from(*byte));
+    let high = digest.iter().take(4).fold(0_u32, |acc, byte| (acc << 8) | u32::from(*byte));
     let position = f64::from(high) / f64::from(u32::MAX); // 0 to 1, evenly spread
     let factor = 1.0 + jitter * (2.0 * position - 1.0);
     (base as f64 * factor) as u64
@@ -145,40 +137,23 @@ mod tests {
 
     #[test]
     fn an_unknown_outcome_is_asked_about_densely_first() {
-        let plain = PollPolicy {
-            jitter: 0.0,
-            ..poll()
-        };
+        let plain = PollPolicy { jitter: 0.0, ..poll() };
         let unknown = Policy::default().unknown;
-        let steps: Vec<u64> = (0..6)
-            .map(|n| unknown_delay_ms(&number(1), n, &unknown, &plain))
-            .collect();
+        let steps: Vec<u64> =
+            (0..6).map(|n| unknown_delay_ms(&number(1), n, &unknown, &plain)).collect();
         assert_eq!(steps, [5_000, 15_000, 45_000, 135_000, 300_000, 300_000]);
     }
 
     #[test]
     fn delays_are_really_spread_over_the_whole_band() {
-        let delays: Vec<u64> = (0..1_000)
-            .map(|i| poll_delay_ms(&number(i), 0, &poll()))
-            .collect();
+        let delays: Vec<u64> = (0..1_000).map(|i| poll_delay_ms(&number(i), 0, &poll())).collect();
         let distinct: std::collections::BTreeSet<_> = delays.iter().collect();
-        assert!(
-            distinct.len() > 600,
-            "only {} distinct delays",
-            distinct.len()
-        );
+        assert!(distinct.len() > 600, "only {} distinct delays", distinct.len());
         // Every tenth of the band 4,000..6,000 ms holds its share, give or take.
         for tenth in 0..10 {
             let low = 4_000 + tenth * 200;
-            let share = delays
-                .iter()
-                .filter(|d| (low..low + 200).contains(*d))
-                .count();
-            assert!(
-                (50..=150).contains(&share),
-                "{share} of 1,000 in {low}..{}",
-                low + 200
-            );
+            let share = delays.iter().filter(|d| (low..low + 200).contains(*d)).count();
+            assert!((50..=150).contains(&share), "{share} of 1,000 in {low}..{}", low + 200);
         }
     }
 

@@ -378,10 +378,7 @@ impl EventKind {
 
     /// Whether it is the answer to a query that changed nothing final.
     pub const fn is_query(self) -> bool {
-        matches!(
-            self,
-            Self::StillProcessing | Self::NotFound | Self::NoAnswer
-        )
+        matches!(self, Self::StillProcessing | Self::NotFound | Self::NoAnswer)
     }
 }
 
@@ -494,19 +491,16 @@ pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTr
     use {Event as E, RefundState as S};
     Ok(match (state, event) {
         (S::Requested { waits }, E::SubmitStarted) => S::Submitting { waits },
-        (S::Submitting { waits }, E::NotSent { .. }) => S::Requested {
-            waits: waits.saturating_add(1),
-        },
+        (S::Submitting { waits }, E::NotSent { .. }) => {
+            S::Requested { waits: waits.saturating_add(1) }
+        }
         (S::Submitting { .. }, E::Accepted { .. }) => S::Processing { polls: 0 },
-        (S::Submitting { .. }, E::AnswerUnknown { .. }) => S::Unconfirmed {
-            polls: 0,
-            absences: None,
-        },
-        (S::Submitting { .. }, E::SubmitRefused(refusal)) => S::Refused {
-            refusal: refusal.clone(),
-            polls: 0,
-            absences: None,
-        },
+        (S::Submitting { .. }, E::AnswerUnknown { .. }) => {
+            S::Unconfirmed { polls: 0, absences: None }
+        }
+        (S::Submitting { .. }, E::SubmitRefused(refusal)) => {
+            S::Refused { refusal: refusal.clone(), polls: 0, absences: None }
+        }
         (S::Unconfirmed { .. }, E::ResubmitCleared) => S::Requested { waits: 0 },
         (S::Unconfirmed { .. } | S::Refused { .. }, E::StillProcessing { .. }) => {
             S::Processing { polls: 0 }
@@ -514,27 +508,13 @@ pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTr
         (
             S::Processing { polls },
             E::StillProcessing { .. } | E::NotFound { .. } | E::NoAnswer { .. },
-        ) => S::Processing {
-            polls: polls.saturating_add(1),
-        },
+        ) => S::Processing { polls: polls.saturating_add(1) },
         (S::Unconfirmed { polls, absences }, E::NotFound { .. } | E::NoAnswer { .. }) => {
-            S::Unconfirmed {
-                polls: polls.saturating_add(1),
-                absences,
-            }
+            S::Unconfirmed { polls: polls.saturating_add(1), absences }
         }
-        (
-            S::Refused {
-                refusal,
-                polls,
-                absences,
-            },
-            E::NotFound { .. } | E::NoAnswer { .. },
-        ) => S::Refused {
-            refusal,
-            polls: polls.saturating_add(1),
-            absences,
-        },
+        (S::Refused { refusal, polls, absences }, E::NotFound { .. } | E::NoAnswer { .. }) => {
+            S::Refused { refusal, polls: polls.saturating_add(1), absences }
+        }
         (
             parked @ S::Parked(_),
             E::StillProcessing { .. } | E::NotFound { .. } | E::NoAnswer { .. },
@@ -553,19 +533,11 @@ fn end(state: &RefundState, event: &Event) -> Result<RefundState, IllegalTransit
         (
             S::Unconfirmed { .. } | S::Refused { .. } | S::Processing { .. } | S::Parked(_),
             E::Succeeded { evidence, lines },
-        ) => Ok(S::Settled(Settlement::by_query(
-            Outcome::Succeeded,
-            *evidence,
-            lines,
-        ))),
+        ) => Ok(S::Settled(Settlement::by_query(Outcome::Succeeded, *evidence, lines))),
         (
             S::Unconfirmed { .. } | S::Refused { .. } | S::Processing { .. } | S::Parked(_),
             E::Failed { evidence, lines },
-        ) => Ok(S::Settled(Settlement::by_query(
-            Outcome::Failed,
-            *evidence,
-            lines,
-        ))),
+        ) => Ok(S::Settled(Settlement::by_query(Outcome::Failed, *evidence, lines))),
         (
             S::Requested { .. }
             | S::Submitting { .. }
@@ -574,10 +546,7 @@ fn end(state: &RefundState, event: &Event) -> Result<RefundState, IllegalTransit
             | S::Processing { .. },
             E::SetAside(parking),
         ) => Ok(S::Parked(parking.clone())),
-        (state, event) => Err(IllegalTransition {
-            state: state.kind(),
-            event: event.kind(),
-        }),
+        (state, event) => Err(IllegalTransition { state: state.kind(), event: event.kind() }),
     }
 }
 
@@ -586,31 +555,18 @@ impl RefundState {
     #[must_use]
     pub(super) fn with_absence(self, at: UnixMillis) -> Self {
         let counted = |absences: Option<Absences>| {
-            Some(absences.map_or(
-                Absences {
-                    count: 1,
-                    first_at: at,
-                },
-                |seen| Absences {
-                    count: seen.count.saturating_add(1),
-                    ..seen
-                },
-            ))
+            Some(absences.map_or(Absences { count: 1, first_at: at }, |seen| Absences {
+                count: seen.count.saturating_add(1),
+                ..seen
+            }))
         };
         match self {
-            Self::Unconfirmed { polls, absences } => Self::Unconfirmed {
-                polls,
-                absences: counted(absences),
-            },
-            Self::Refused {
-                refusal,
-                polls,
-                absences,
-            } => Self::Refused {
-                refusal,
-                polls,
-                absences: counted(absences),
-            },
+            Self::Unconfirmed { polls, absences } => {
+                Self::Unconfirmed { polls, absences: counted(absences) }
+            }
+            Self::Refused { refusal, polls, absences } => {
+                Self::Refused { refusal, polls, absences: counted(absences) }
+            }
             other @ (Self::Requested { .. }
             | Self::Submitting { .. }
             | Self::Processing { .. }
@@ -625,11 +581,7 @@ impl Refusal {
     fn confirmed(self, at: UnixMillis) -> Settlement {
         Settlement {
             outcome: Outcome::Failed,
-            evidence: Evidence {
-                grade: self.grade,
-                source: super::Source::Submit,
-                at,
-            },
+            evidence: Evidence { grade: self.grade, source: super::Source::Submit, at },
             lines: Vec::new(),
             code: Some(self.code),
             message: Some(self.message),
@@ -640,9 +592,7 @@ impl Refusal {
 impl Settlement {
     /// A settlement that a query proved.
     fn by_query(outcome: Outcome, evidence: Evidence, lines: &[StatusLine]) -> Self {
-        let failed = (outcome == Outcome::Failed)
-            .then(|| lines.first())
-            .flatten();
+        let failed = (outcome == Outcome::Failed).then(|| lines.first()).flatten();
         Self {
             outcome,
             evidence,

@@ -8,11 +8,7 @@ use crate::domain::Source;
 const AT: UnixMillis = UnixMillis::new(1_000);
 
 fn evidence() -> Evidence {
-    Evidence {
-        grade: Grade::A,
-        source: Source::Query,
-        at: AT,
-    }
+    Evidence { grade: Grade::A, source: Source::Query, at: AT }
 }
 
 fn parking() -> Parking {
@@ -25,26 +21,15 @@ fn parking() -> Parking {
 }
 
 fn refusal() -> Refusal {
-    Refusal {
-        code: "0014".to_owned(),
-        message: "parameter".to_owned(),
-        grade: Grade::B,
-    }
+    Refusal { code: "0014".to_owned(), message: "parameter".to_owned(), grade: Grade::B }
 }
 
 fn sample_state(kind: StateKind) -> RefundState {
     match kind {
         StateKind::Requested => RefundState::Requested { waits: 0 },
         StateKind::Submitting => RefundState::Submitting { waits: 0 },
-        StateKind::Unconfirmed => RefundState::Unconfirmed {
-            polls: 0,
-            absences: None,
-        },
-        StateKind::Refused => RefundState::Refused {
-            refusal: refusal(),
-            polls: 0,
-            absences: None,
-        },
+        StateKind::Unconfirmed => RefundState::Unconfirmed { polls: 0, absences: None },
+        StateKind::Refused => RefundState::Refused { refusal: refusal(), polls: 0, absences: None },
         StateKind::Processing => RefundState::Processing { polls: 0 },
         StateKind::Parked => RefundState::Parked(parking()),
         StateKind::Settled => {
@@ -57,42 +42,23 @@ fn sample_event(kind: EventKind) -> Event {
     let note = String::new();
     match kind {
         EventKind::SubmitStarted => Event::SubmitStarted,
-        EventKind::NotSent => Event::NotSent {
-            note,
-            retry_after_ms: None,
-        },
-        EventKind::Accepted => Event::Accepted {
-            gateway_refund_no: None,
-        },
+        EventKind::NotSent => Event::NotSent { note, retry_after_ms: None },
+        EventKind::Accepted => Event::Accepted { gateway_refund_no: None },
         EventKind::AnswerUnknown => Event::AnswerUnknown { note },
         EventKind::SubmitRefused => Event::SubmitRefused(refusal()),
-        EventKind::StillProcessing => Event::StillProcessing {
-            gateway_refund_no: None,
-        },
+        EventKind::StillProcessing => Event::StillProcessing { gateway_refund_no: None },
         EventKind::NotFound => Event::NotFound { note },
-        EventKind::NoAnswer => Event::NoAnswer {
-            note,
-            retry_after_ms: None,
-        },
+        EventKind::NoAnswer => Event::NoAnswer { note, retry_after_ms: None },
         EventKind::ResubmitCleared => Event::ResubmitCleared,
-        EventKind::Succeeded => Event::Succeeded {
-            evidence: evidence(),
-            lines: Vec::new(),
-        },
-        EventKind::Failed => Event::Failed {
-            evidence: evidence(),
-            lines: Vec::new(),
-        },
+        EventKind::Succeeded => Event::Succeeded { evidence: evidence(), lines: Vec::new() },
+        EventKind::Failed => Event::Failed { evidence: evidence(), lines: Vec::new() },
         EventKind::RefusalConfirmed => Event::RefusalConfirmed { at: AT },
         EventKind::SetAside => Event::SetAside(parking()),
     }
 }
 
 fn table(state: StateKind, event: EventKind) -> Option<StateKind> {
-    TRANSITIONS
-        .iter()
-        .find(|(s, e, _)| (*s, *e) == (state, event))
-        .map(|(_, _, next)| *next)
+    TRANSITIONS.iter().find(|(s, e, _)| (*s, *e) == (state, event)).map(|(_, _, next)| *next)
 }
 
 #[test]
@@ -117,26 +83,16 @@ fn no_edge_stands_twice() {
 
 #[test]
 fn a_settled_refund_has_no_way_out() {
-    assert!(
-        TRANSITIONS
-            .iter()
-            .all(|(state, _, _)| *state != StateKind::Settled)
-    );
+    assert!(TRANSITIONS.iter().all(|(state, _, _)| *state != StateKind::Settled));
 }
 
 #[test]
 fn only_requested_may_submit() {
-    let submitters: Vec<_> = TRANSITIONS
-        .iter()
-        .filter(|(_, _, next)| *next == StateKind::Submitting)
-        .collect();
+    let submitters: Vec<_> =
+        TRANSITIONS.iter().filter(|(_, _, next)| *next == StateKind::Submitting).collect();
     assert_eq!(
         submitters,
-        [&(
-            StateKind::Requested,
-            EventKind::SubmitStarted,
-            StateKind::Submitting
-        )]
+        [&(StateKind::Requested, EventKind::SubmitStarted, StateKind::Submitting)]
     );
 }
 

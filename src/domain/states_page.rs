@@ -16,23 +16,11 @@ pub fn states_page() -> String {
     }
     page.push_str("\n```mermaid\nstateDiagram-v2\n    [*] --> requested\n");
     for (from, event, to) in TRANSITIONS.iter().filter(|(from, _, to)| from != to) {
-        let _ = writeln!(
-            page,
-            "    {} --> {}: {}",
-            from.as_str(),
-            to.as_str(),
-            event.as_str()
-        );
+        let _ = writeln!(page, "    {} --> {}: {}", from.as_str(), to.as_str(), event.as_str());
     }
     page.push_str("    settled --> [*]\n```\n\n| from | event | to |\n|---|---|---|\n");
     for (from, event, to) in TRANSITIONS {
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} |",
-            from.as_str(),
-            event.as_str(),
-            to.as_str()
-        );
+        let _ = writeln!(page, "| {} | {} | {} |", from.as_str(), event.as_str(), to.as_str());
     }
     page
 }

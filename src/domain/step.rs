@@ -105,76 +105,39 @@ pub fn advance(
         record.tally.results = record.tally.results.saturating_add(1);
     }
     let plan = plan(&record, at, wait, policy);
-    Ok(Advanced {
-        record,
-        plan,
-        publish,
-    })
+    Ok(Advanced { record, plan, publish })
 }
 
 /// Turns the answer to a query into the event it proves.
 pub fn query_event(record: &RefundRecord, found: &Found, at: UnixMillis) -> Event {
-    let lines = || {
-        own_lines(&record.refund, &found.lines)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let evidence = Evidence {
-        grade: found.grade,
-        source: Source::Query,
-        at,
-    };
-    let set_aside = |cause, message| {
-        Event::SetAside(Parking {
-            cause,
-            message,
-            evidence,
-            lines: lines(),
-        })
-    };
+    let lines = || own_lines(&record.refund, &found.lines).cloned().collect::<Vec<_>>();
+    let evidence = Evidence { grade: found.grade, source: Source::Query, at };
+    let set_aside =
+        |cause, message| Event::SetAside(Parking { cause, message, evidence, lines: lines() });
     let parked = record.state.kind() == StateKind::Parked;
     match judge(&record.refund, found) {
-        Verdict::Succeeded => Event::Succeeded {
-            evidence,
-            lines: lines(),
-        },
-        Verdict::Failed => Event::Failed {
-            evidence,
-            lines: lines(),
-        },
+        Verdict::Succeeded => Event::Succeeded { evidence, lines: lines() },
+        Verdict::Failed => Event::Failed { evidence, lines: lines() },
         Verdict::Processing => Event::StillProcessing {
             gateway_refund_no: lines().into_iter().find_map(|line| line.gateway_refund_no),
         },
-        Verdict::Absent => Event::NotFound {
-            note: "no line of the answer has this refund number".to_owned(),
-        },
+        Verdict::Absent => {
+            Event::NotFound { note: "no line of the answer has this refund number".to_owned() }
+        }
         // What is parked already stays so: the answer adds to its history only.
-        Verdict::Discrepancy(note) | Verdict::Abnormal(note) if parked => Event::NoAnswer {
-            note,
-            retry_after_ms: None,
-        },
+        Verdict::Discrepancy(note) | Verdict::Abnormal(note) if parked => {
+            Event::NoAnswer { note, retry_after_ms: None }
+        }
         Verdict::Discrepancy(message) => set_aside(ParkCause::Discrepancy, message),
         Verdict::Abnormal(message) => set_aside(ParkCause::Abnormal, message),
-        Verdict::NoInformation(note) => Event::NoAnswer {
-            note,
-            retry_after_ms: None,
-        },
+        Verdict::NoInformation(note) => Event::NoAnswer { note, retry_after_ms: None },
     }
 }
 
 /// The event that stops a refund for a person, on refundd's own decision.
 pub fn set_aside(cause: ParkCause, message: String, at: UnixMillis) -> Event {
-    let evidence = Evidence {
-        grade: Grade::C,
-        source: Source::Refundd,
-        at,
-    };
-    Event::SetAside(Parking {
-        cause,
-        message,
-        evidence,
-        lines: Vec::new(),
-    })
+    let evidence = Evidence { grade: Grade::C, source: Source::Refundd, at };
+    Event::SetAside(Parking { cause, message, evidence, lines: Vec::new() })
 }
 
 /// Applies one event to state, totals and history.
@@ -206,10 +169,7 @@ fn take(record: &mut RefundRecord, event: &Event, at: UnixMillis) -> Result<(), 
         Event::NoAnswer { .. } => tally.polls = tally.polls.saturating_add(1),
         Event::Succeeded { lines, .. } | Event::Failed { lines, .. } => {
             tally.polls = tally.polls.saturating_add(1);
-            let named = lines
-                .iter()
-                .find_map(|line| line.gateway_refund_no.as_ref())
-                .cloned();
+            let named = lines.iter().find_map(|line| line.gateway_refund_no.as_ref()).cloned();
             note_gateway_no(record, named.as_ref());
         }
         Event::AnswerUnknown { .. }
@@ -233,15 +193,14 @@ fn note_gateway_no(record: &mut RefundRecord, named: Option<&super::GatewayRefun
 /// What follows from the state itself, without any further answer.
 fn consequence(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Option<Event> {
     match &record.state {
-        RefundState::Refused {
-            refusal, absences, ..
-        } if absence_confirms(refusal.grade, *absences, at, policy) => {
+        RefundState::Refused { refusal, absences, .. }
+            if absence_confirms(refusal.grade, *absences, at, policy) =>
+        {
             Some(Event::RefusalConfirmed { at })
         }
-        RefundState::Unconfirmed {
-            absences: Some(absences),
-            ..
-        } if absence_is_believed(*absences, at, policy) => {
+        RefundState::Unconfirmed { absences: Some(absences), .. }
+            if absence_is_believed(*absences, at, policy) =>
+        {
             Some(resubmit_or_park(record, at, policy))
         }
         RefundState::Requested { .. }
@@ -298,11 +257,7 @@ fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> E
 
 /// Whether the refund has been asked about for as long as the account wants.
 fn past_horizon(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> bool {
-    let earliest = record
-        .refund
-        .not_before
-        .unwrap_or(record.admitted_at)
-        .max(record.admitted_at);
+    let earliest = record.refund.not_before.unwrap_or(record.admitted_at).max(record.admitted_at);
     let start = record.tally.submitted_at.unwrap_or(earliest);
     at.since(start) >= policy.poll.horizon_ms
 }
@@ -345,10 +300,7 @@ fn plan(record: &RefundRecord, at: UnixMillis, wait: u64, policy: &Policy) -> Pl
 
 /// When a refund that has just been admitted needs attention: now, or when it may be submitted.
 pub fn first_due(record: &RefundRecord) -> UnixMillis {
-    record
-        .refund
-        .not_before
-        .map_or(record.admitted_at, |at| at.max(record.admitted_at))
+    record.refund.not_before.map_or(record.admitted_at, |at| at.max(record.admitted_at))
 }
 
 #[cfg(test)]

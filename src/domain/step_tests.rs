@@ -11,10 +11,7 @@ use crate::domain::state::{Outcome, Refusal};
 const MINUTE: u64 = 60_000;
 
 fn policy(duplicates: Duplicates) -> Policy {
-    Policy {
-        duplicates,
-        ..Policy::default()
-    }
+    Policy { duplicates, ..Policy::default() }
 }
 
 fn at(minutes: u64) -> UnixMillis {
@@ -23,29 +20,20 @@ fn at(minutes: u64) -> UnixMillis {
 
 fn submitting() -> RefundRecord {
     let record = admitted("R1", 500, at(0));
-    advance(record, &Event::SubmitStarted, at(0), &Policy::default())
-        .unwrap()
-        .record
+    advance(record, &Event::SubmitStarted, at(0), &Policy::default()).unwrap().record
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "reads like the life it tells"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "reads like the life it tells")]
 fn after(record: RefundRecord, event: Event, when: UnixMillis, policy: &Policy) -> Advanced {
     advance(record, &event, when, policy).unwrap()
 }
 
 fn unknown() -> Event {
-    Event::AnswerUnknown {
-        note: "timeout".to_owned(),
-    }
+    Event::AnswerUnknown { note: "timeout".to_owned() }
 }
 
 fn not_found() -> Event {
-    Event::NotFound {
-        note: "0112".to_owned(),
-    }
+    Event::NotFound { note: "0112".to_owned() }
 }
 
 fn found(status: &str, cents: u64, grade: Grade) -> Found {
@@ -59,23 +47,15 @@ fn found(status: &str, cents: u64, grade: Grade) -> Found {
         time: None,
         reason: None,
     };
-    Found {
-        lines: vec![line],
-        grade,
-    }
+    Found { lines: vec![line], grade }
 }
 
 #[test]
 fn a_timeout_is_queried_before_any_resend() {
     let advanced = after(submitting(), unknown(), at(0), &policy(Duplicates::Replays));
     assert_eq!(advanced.record.state.kind(), StateKind::Unconfirmed);
-    assert_eq!(
-        next_step(&advanced.record, ClaimFacts::default(), &Policy::default()),
-        Step::Query
-    );
-    let Plan::Due(due) = advanced.plan else {
-        panic!("a query is due")
-    };
+    assert_eq!(next_step(&advanced.record, ClaimFacts::default(), &Policy::default()), Step::Query);
+    let Plan::Due(due) = advanced.plan else { panic!("a query is due") };
     assert!((4_000..=6_000).contains(&due.since(at(0))), "{due}");
     assert!(!advanced.publish);
 }
@@ -91,11 +71,7 @@ fn three_absences_over_the_window_clear_a_resubmit_only_where_duplicates_are_har
         let mut record = after(submitting(), unknown(), at(0), &policy).record;
         for minute in [1, 2, 10] {
             record = after(record, not_found(), at(minute), &policy).record;
-            assert_eq!(
-                record.state.kind(),
-                StateKind::Unconfirmed,
-                "minute {minute}"
-            );
+            assert_eq!(record.state.kind(), StateKind::Unconfirmed, "minute {minute}");
         }
         let last = after(record, not_found(), at(11), &policy);
         assert_eq!(last.record.state.kind(), kind, "{duplicates:?}");
@@ -117,19 +93,10 @@ fn an_error_of_a_query_does_not_count_as_absence() {
     let policy = policy(Duplicates::Replays);
     let mut record = after(submitting(), unknown(), at(0), &policy).record;
     for minute in 1..100 {
-        let event = Event::NoAnswer {
-            note: "timeout".to_owned(),
-            retry_after_ms: None,
-        };
+        let event = Event::NoAnswer { note: "timeout".to_owned(), retry_after_ms: None };
         record = after(record, event, at(minute), &policy).record;
     }
-    assert_eq!(
-        record.state,
-        RefundState::Unconfirmed {
-            polls: 99,
-            absences: None
-        }
-    );
+    assert_eq!(record.state, RefundState::Unconfirmed { polls: 99, absences: None });
 }
 
 #[test]
@@ -160,33 +127,19 @@ fn a_submit_that_did_not_happen_costs_no_attempt_and_backs_off() {
     let mut delays = Vec::new();
     for _ in 0..3 {
         record = after(record, Event::SubmitStarted, at(0), &policy).record;
-        let event = Event::NotSent {
-            note: "connect refused".to_owned(),
-            retry_after_ms: None,
-        };
+        let event = Event::NotSent { note: "connect refused".to_owned(), retry_after_ms: None };
         let advanced = after(record, event, at(0), &policy);
-        let Plan::Due(due) = advanced.plan else {
-            panic!("due")
-        };
+        let Plan::Due(due) = advanced.plan else { panic!("due") };
         delays.push(due.since(at(0)));
         record = advanced.record;
     }
-    assert_eq!(
-        (record.tally.attempts, record.tally.submitted_at),
-        (0, None)
-    );
-    assert!(
-        delays[0] >= 800 && delays[1] >= 1_600 && delays[2] >= 3_200,
-        "{delays:?}"
-    );
+    assert_eq!((record.tally.attempts, record.tally.submitted_at), (0, None));
+    assert!(delays[0] >= 800 && delays[1] >= 1_600 && delays[2] >= 3_200, "{delays:?}");
 }
 
 #[test]
 fn a_gateway_that_asks_to_wait_is_waited_for() {
-    let event = Event::NotSent {
-        note: "429".to_owned(),
-        retry_after_ms: Some(90_000),
-    };
+    let event = Event::NotSent { note: "429".to_owned(), retry_after_ms: Some(90_000) };
     let advanced = after(submitting(), event, at(0), &Policy::default());
     assert_eq!(advanced.plan, Plan::Due(UnixMillis::new(90_000)));
 }
@@ -195,18 +148,11 @@ fn a_gateway_that_asks_to_wait_is_waited_for() {
 fn a_refusal_is_confirmed_by_absence_before_it_is_a_failure() {
     let policy = Policy::default();
     let refusal = |grade| {
-        Event::SubmitRefused(Refusal {
-            code: "0014".into(),
-            message: "parameter".into(),
-            grade,
-        })
+        Event::SubmitRefused(Refusal { code: "0014".into(), message: "parameter".into(), grade })
     };
     let signed = after(submitting(), refusal(Grade::A), at(0), &policy).record;
     let settled = after(signed, not_found(), at(1), &policy);
-    assert_eq!(
-        (settled.record.state.kind(), settled.publish),
-        (StateKind::Settled, true)
-    );
+    assert_eq!((settled.record.state.kind(), settled.publish), (StateKind::Settled, true));
 
     let mut unsigned = after(submitting(), refusal(Grade::B), at(0), &policy).record;
     for minute in [1, 5, 10] {
@@ -236,74 +182,43 @@ fn a_refusal_that_a_query_contradicts_was_no_refusal() {
 #[test]
 fn at_the_horizon_a_person_is_told_and_the_refund_is_still_asked_about() {
     let policy = Policy::default();
-    let accepted = Event::Accepted {
-        gateway_refund_no: None,
-    };
+    let accepted = Event::Accepted { gateway_refund_no: None };
     let held = after(submitting(), accepted, at(0), &policy).record;
-    let still = Event::StillProcessing {
-        gateway_refund_no: None,
-    };
+    let still = Event::StillProcessing { gateway_refund_no: None };
     let before = after(held, still.clone(), at(15 * 24 * 60 - 1), &policy);
     assert_eq!(before.record.state.kind(), StateKind::Processing);
     let parked = after(before.record, still.clone(), at(15 * 24 * 60), &policy);
-    assert_eq!(
-        (parked.record.state.kind(), parked.publish),
-        (StateKind::Parked, true)
-    );
+    assert_eq!((parked.record.state.kind(), parked.publish), (StateKind::Parked, true));
     assert_eq!(parked.plan, Plan::Due(at(16 * 24 * 60)));
-    assert_eq!(
-        next_step(&parked.record, ClaimFacts::default(), &policy),
-        Step::Query
-    );
+    assert_eq!(next_step(&parked.record, ClaimFacts::default(), &policy), Step::Query);
 
     let again = after(parked.record, still, at(16 * 24 * 60), &policy);
     assert!(!again.publish, "a parked refund is published once");
-    let late = query_event(
-        &again.record,
-        &found("SUCCESS", 500, Grade::A),
-        at(17 * 24 * 60),
-    );
+    let late = query_event(&again.record, &found("SUCCESS", 500, Grade::A), at(17 * 24 * 60));
     let settled = after(again.record, late, at(17 * 24 * 60), &policy);
-    assert_eq!(
-        (settled.record.state.kind(), settled.publish),
-        (StateKind::Settled, true)
-    );
-    assert_eq!(
-        settled.record.tally.results, 2,
-        "the correction carries version 2"
-    );
+    assert_eq!((settled.record.state.kind(), settled.publish), (StateKind::Settled, true));
+    assert_eq!(settled.record.tally.results, 2, "the correction carries version 2");
 }
 
 #[test]
 fn another_amount_parks_and_what_is_parked_stays_parked() {
     let policy = Policy::default();
-    let accepted = Event::Accepted {
-        gateway_refund_no: None,
-    };
+    let accepted = Event::Accepted { gateway_refund_no: None };
     let held = after(submitting(), accepted, at(0), &policy).record;
     let event = query_event(&held, &found("SUCCESS", 499, Grade::A), at(1));
     let parked = after(held, event, at(1), &policy).record;
     let event = query_event(&parked, &found("SUCCESS", 499, Grade::A), at(2));
     let again = after(parked, event, at(2), &policy);
-    assert_eq!(
-        (again.record.state.kind(), again.publish),
-        (StateKind::Parked, false)
-    );
+    assert_eq!((again.record.state.kind(), again.publish), (StateKind::Parked, false));
 }
 
 #[test]
 fn a_lost_intent_is_queried_and_a_poisonous_refund_set_aside() {
     let record = submitting();
     let policy = Policy::default();
-    let facts = |intent_lost, crashes| ClaimFacts {
-        intent_lost,
-        crashes,
-    };
+    let facts = |intent_lost, crashes| ClaimFacts { intent_lost, crashes };
     assert_eq!(next_step(&record, facts(false, 0), &policy), Step::Submit);
-    assert_eq!(
-        next_step(&record, facts(true, 1), &policy),
-        Step::RecoverThenQuery
-    );
+    assert_eq!(next_step(&record, facts(true, 1), &policy), Step::RecoverThenQuery);
     assert_eq!(next_step(&record, facts(true, 3), &policy), Step::SetAside);
 }
 
@@ -315,13 +230,8 @@ fn any_event(record: &RefundRecord, pick: u8, when: UnixMillis) -> Option<Event>
     match record.state.kind() {
         StateKind::Requested => Some(Event::SubmitStarted),
         StateKind::Submitting => Some(match pick % 4 {
-            0 => Event::NotSent {
-                note: String::new(),
-                retry_after_ms: None,
-            },
-            1 => Event::Accepted {
-                gateway_refund_no: None,
-            },
+            0 => Event::NotSent { note: String::new(), retry_after_ms: None },
+            1 => Event::Accepted { gateway_refund_no: None },
             2 => unknown(),
             _ => Event::SubmitRefused(Refusal {
                 code: String::new(),
@@ -333,10 +243,7 @@ fn any_event(record: &RefundRecord, pick: u8, when: UnixMillis) -> Option<Event>
         StateKind::Unconfirmed | StateKind::Refused | StateKind::Processing | StateKind::Parked => {
             Some(match pick % 5 {
                 0 => not_found(),
-                1 => Event::NoAnswer {
-                    note: String::new(),
-                    retry_after_ms: None,
-                },
+                1 => Event::NoAnswer { note: String::new(), retry_after_ms: None },
                 _ => query_event(record, &found(word, cents, grade), when),
             })
         }

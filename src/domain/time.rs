@@ -52,14 +52,9 @@ impl UnixMillis {
     /// # Errors
     /// [`RuleError`] if the text is not an RFC 3339 date and time with an offset.
     pub fn parse_rfc3339(text: &str) -> Result<Self, RuleError> {
-        text.parse::<Timestamp>()
-            .map(|at| Self(at.as_millisecond()))
-            .map_err(|_| {
-                RuleError::new(
-                    "must be an RFC 3339 time such as 2026-11-22T09:30:00Z",
-                    text,
-                )
-            })
+        text.parse::<Timestamp>().map(|at| Self(at.as_millisecond())).map_err(|_| {
+            RuleError::new("must be an RFC 3339 time such as 2026-11-22T09:30:00Z", text)
+        })
     }
 }
 

@@ -48,18 +48,12 @@ impl Answer {
 
     /// The text of a field; `None` if it is missing, null or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .and_then(Option::as_deref)
-            .filter(|text| !text.is_empty())
+        self.0.get(name).and_then(Option::as_deref).filter(|text| !text.is_empty())
     }
 
     /// The text of the first of `names` that has one, for an error message.
     pub(crate) fn note(&self, names: &[&str]) -> String {
-        names
-            .iter()
-            .find_map(|name| self.text(name))
-            .map_or_else(String::new, clip)
+        names.iter().find_map(|name| self.text(name)).map_or_else(String::new, clip)
     }
 
     /// A count of minor units; `None` if the field is missing, null or empty.
@@ -83,8 +77,7 @@ impl Answer {
     /// The gateway's id of the refund. One that does not parse is dropped: nothing is ever matched
     /// on it.
     pub(crate) fn gateway_refund_no(&self, name: &str) -> Option<GatewayRefundNo> {
-        self.text(name)
-            .and_then(|text| GatewayRefundNo::parse(text).ok())
+        self.text(name).and_then(|text| GatewayRefundNo::parse(text).ok())
     }
 
     /// Every name, in order.
@@ -97,11 +90,8 @@ impl Answer {
         let Some(given) = self.text(SIGN_FIELD) else {
             return Signature::Missing;
         };
-        let fields: Vec<(&str, Option<&str>)> = self
-            .0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_deref()))
-            .collect();
+        let fields: Vec<(&str, Option<&str>)> =
+            self.0.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
         if sign::verify_received(&fields, given, key, reading) {
             Signature::Valid
         } else {

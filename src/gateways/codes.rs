@@ -34,8 +34,5 @@ pub struct CodeRow {
 
 /// The class of `code` in `table`; [`Class::Ambiguous`] for a code that nobody has listed.
 pub fn class_of(table: &[CodeRow], code: &str) -> Class {
-    table
-        .iter()
-        .find(|row| row.code == code)
-        .map_or(Class::Ambiguous, |row| row.class)
+    table.iter().find(|row| row.code == code).map_or(Class::Ambiguous, |row| row.class)
 }

@@ -97,10 +97,7 @@ impl Client {
             .user_agent(concat!("refundd/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(BuildError)?;
-        Ok(Self {
-            inner,
-            body_max_bytes: settings.body_max_bytes,
-        })
+        Ok(Self { inner, body_max_bytes: settings.body_max_bytes })
     }
 
     /// Posts `fields` as `application/x-www-form-urlencoded`, once, and reads the whole body of the
@@ -203,9 +200,7 @@ fn classify(err: reqwest::Error) -> GatewayError {
 fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        text.parse::<u64>()
-            .unwrap_or(u64::MAX)
-            .saturating_mul(1_000)
+        text.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000)
     } else {
         let until = http_date(text)?;
         let now = http_date(headers.get(DATE)?.to_str().ok()?)?;
@@ -217,9 +212,7 @@ fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
 
 /// A date as HTTP writes it, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn http_date(text: &str) -> Option<Timestamp> {
-    rfc2822::DateTimeParser::new()
-        .parse_timestamp(text.trim())
-        .ok()
+    rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()
 }
 
 #[cfg(test)]
@@ -227,29 +220,17 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(reqwest::header::HeaderName, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
     }
 
     #[test]
     fn a_wait_is_read_in_seconds_or_as_a_date_against_the_answers_own_date() {
         let wait = |pairs: &[_]| retry_after_ms(&headers(pairs));
         assert_eq!(wait(&[(RETRY_AFTER, "2")]), Some(2_000));
-        assert_eq!(
-            wait(&[(RETRY_AFTER, "99999999999999999999")]),
-            Some(RETRY_AFTER_MAX_MS)
-        );
+        assert_eq!(wait(&[(RETRY_AFTER, "99999999999999999999")]), Some(RETRY_AFTER_MAX_MS));
         let until = (RETRY_AFTER, "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(
-            wait(&[until.clone(), (DATE, "Sun, 06 Nov 1994 08:49:07 GMT")]),
-            Some(30_000)
-        );
-        assert_eq!(
-            wait(&[until.clone(), (DATE, "Sun, 06 Nov 1994 09:00:00 GMT")]),
-            Some(0)
-        );
+        assert_eq!(wait(&[until.clone(), (DATE, "Sun, 06 Nov 1994 08:49:07 GMT")]), Some(30_000));
+        assert_eq!(wait(&[until.clone(), (DATE, "Sun, 06 Nov 1994 09:00:00 GMT")]), Some(0));
         assert_eq!(wait(&[until]), None);
         assert_eq!(wait(&[(RETRY_AFTER, "soon")]), None);
         assert_eq!(wait(&[(RETRY_AFTER, "-1")]), None);

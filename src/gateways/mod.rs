@@ -83,9 +83,6 @@ fn mismatch(signed: bool, field: &str, asked: &str, got: &str) -> GatewayError {
     if signed {
         GatewayError::Contradiction(message)
     } else {
-        GatewayError::Ambiguous {
-            code: "mismatch".to_owned(),
-            message,
-        }
+        GatewayError::Ambiguous { code: "mismatch".to_owned(), message }
     }
 }

@@ -37,9 +37,7 @@ pub fn sign(params: &Params, key: &str) -> String {
 ///
 /// `false` if the field `sign` is missing.
 pub fn verify(params: &Params, key: &str) -> bool {
-    params
-        .get(SIGN_FIELD)
-        .is_some_and(|given| equal(given, &sign(params, key)))
+    params.get(SIGN_FIELD).is_some_and(|given| equal(given, &sign(params, key)))
 }
 
 /// How many readings of the signing steps a received signature may follow.
@@ -155,11 +153,7 @@ fn digest<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>, key: &str) -> Str
 
 /// Whether two signatures are the same but for case, in constant time.
 fn equal(given: &str, expected: &str) -> bool {
-    given
-        .to_ascii_uppercase()
-        .as_bytes()
-        .ct_eq(expected.as_bytes())
-        .into()
+    given.to_ascii_uppercase().as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
 /// Upper-case hex.
@@ -181,10 +175,7 @@ mod tests {
     const KEY: &str = "192006250b4c09247ec02edce69f6a2d"; // the family's public example key
 
     fn params(pairs: &[(&str, &str)]) -> Params {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     #[test]
@@ -227,30 +218,9 @@ mod tests {
 
     #[test]
     fn the_natural_order_ignores_case_and_counts_digits() {
-        let mut names = [
-            "refundAmount",
-            "refundable",
-            "a10",
-            "a9",
-            "B",
-            "a",
-            "_x",
-            "a09b",
-        ];
+        let mut names = ["refundAmount", "refundable", "a10", "a9", "B", "a", "_x", "a09b"];
         names.sort_by(|a, b| natural_order(a, b));
-        assert_eq!(
-            names,
-            [
-                "a",
-                "a9",
-                "a09b",
-                "a10",
-                "B",
-                "refundable",
-                "refundAmount",
-                "_x"
-            ]
-        );
+        assert_eq!(names, ["a", "a9", "a09b", "a10", "B", "refundable", "refundAmount", "_x"]);
     }
 
     #[test]
@@ -262,22 +232,14 @@ mod tests {
             ("empty", Some("")),
             ("sign", Some("x")),
         ];
-        let natural = digest(
-            [("refundable", "2"), ("refundAmount", "1")].into_iter(),
-            KEY,
-        );
-        let nulls = digest(
-            [("gone", ""), ("refundAmount", "1"), ("refundable", "2")].into_iter(),
-            KEY,
-        );
+        let natural = digest([("refundable", "2"), ("refundAmount", "1")].into_iter(), KEY);
+        let nulls =
+            digest([("gone", ""), ("refundAmount", "1"), ("refundable", "2")].into_iter(), KEY);
         for given in [natural, nulls] {
             assert!(verify_received(&fields, &given, KEY, Reading::Tolerant));
             assert!(!verify_received(&fields, &given, KEY, Reading::Strict));
         }
-        let plain = digest(
-            [("refundAmount", "1"), ("refundable", "2")].into_iter(),
-            KEY,
-        );
+        let plain = digest([("refundAmount", "1"), ("refundable", "2")].into_iter(), KEY);
         assert!(verify_received(&fields, &plain, KEY, Reading::Strict));
         assert!(!verify_received(&fields, "", KEY, Reading::Tolerant));
     }

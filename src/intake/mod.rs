@@ -54,10 +54,7 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
         let now = parts.clock.now();
         let taken = if now >= reclaim_at {
             reclaim_at = now.plus(settings.reclaim_every_ms);
-            parts
-                .requests
-                .reclaim(settings.batch, settings.reclaim_idle)
-                .await
+            parts.requests.reclaim(settings.batch, settings.reclaim_idle).await
         } else {
             parts.requests.read(settings.batch, READ_BLOCK).await
         };
@@ -125,22 +122,13 @@ async fn settle(parts: &Parts, admission: &Admission, answer: Admitted) -> Resul
         Admitted::Known(first) if first.same_content(refund) => {
             tracing::info!(refund.no = %refund.refund_no, "the same request again, nothing to do");
             let entry = admission.entry.clone();
-            return parts
-                .ledger
-                .refuse(&Refusal {
-                    entry,
-                    ..Refusal::default()
-                })
-                .await;
+            return parts.ledger.refuse(&Refusal { entry, ..Refusal::default() }).await;
         }
         Admitted::Known(_) => (
             RejectCode::Conflict,
             "refund_no must be a new one, got one that is known with other content".to_owned(),
         ),
-        Admitted::OverRefund {
-            paid_cents,
-            held_cents,
-        } => {
+        Admitted::OverRefund { paid_cents, held_cents } => {
             let left = paid_cents.saturating_sub(held_cents);
             let message = format!(
                 "amount_cents must be at most {left}: {paid_cents} were paid and {held_cents} are \

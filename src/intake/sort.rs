@@ -24,38 +24,19 @@ pub(super) enum Sorted {
 /// Sorts `request`.
 pub(super) fn sort(accounts: &Accounts, request: &RawRequest, now: UnixMillis) -> Sorted {
     let [(name, bytes)] = request.fields.as_slice() else {
-        return quarantine(
-            request,
-            &one_field("must be the only field of the entry"),
-            None,
-            now,
-        );
+        return quarantine(request, &one_field("must be the only field of the entry"), None, now);
     };
     if name != FIELD {
-        return quarantine(
-            request,
-            &one_field("must be the name of the field"),
-            None,
-            now,
-        );
+        return quarantine(request, &one_field("must be the name of the field"), None, now);
     }
     let refund = match parse(bytes) {
         Ok(refund) => refund,
         Err(err) => return quarantine(request, &err.fault().to_string(), Some(&err), now),
     };
     let Some(account) = accounts.get(&refund.account) else {
-        let message = format!(
-            "account must be one of {}, got \"{}\"",
-            names(accounts),
-            refund.account
-        );
-        return reject(
-            request,
-            &refund,
-            (RejectCode::UnknownAccount, message),
-            None,
-            now,
-        );
+        let message =
+            format!("account must be one of {}, got \"{}\"", names(accounts), refund.account);
+        return reject(request, &refund, (RejectCode::UnknownAccount, message), None, now);
     };
     if let Err(err) = account.check(&refund) {
         let why = (RejectCode::Invalid, err.to_string());
@@ -69,10 +50,7 @@ fn one_field(rule: &str) -> String {
 }
 
 fn names(accounts: &Accounts) -> String {
-    let names: Vec<_> = accounts
-        .iter()
-        .map(|account| account.name.as_str())
-        .collect();
+    let names: Vec<_> = accounts.iter().map(|account| account.name.as_str()).collect();
     if names.is_empty() {
         "the configured accounts (there are none)".to_owned()
     } else {
@@ -90,11 +68,7 @@ fn admission(
     let mut record = RefundRecord::admitted(refund, account.submitter.gateway().clone(), now);
     record.params_hash = Some(params_hash);
     let due_at = step::first_due(&record);
-    Admission {
-        record,
-        due_at,
-        entry: Some(request.entry.clone()),
-    }
+    Admission { record, due_at, entry: Some(request.entry.clone()) }
 }
 
 /// Keeps the bytes, and tells the producer if a refund number can be read.
@@ -104,11 +78,7 @@ fn quarantine(
     err: Option<&RequestError>,
     now: UnixMillis,
 ) -> Sorted {
-    tracing::warn!(
-        entry = request.entry.0,
-        why,
-        "request cannot be read, quarantined"
-    );
+    tracing::warn!(entry = request.entry.0, why, "request cannot be read, quarantined");
     let mut kept: Vec<(&'static str, Vec<u8>)> = vec![
         ("entry", request.entry.0.clone().into_bytes()),
         ("reason", why.as_bytes().to_vec()),
@@ -119,18 +89,13 @@ fn quarantine(
         kept.push(("value", value.clone()));
     }
     let result = match err {
-        Some(RequestError::Invalid(invalid)) => Some(rejected(
-            &Rejection::of(invalid, request.entry.clone()),
-            now,
-        )),
+        Some(RequestError::Invalid(invalid)) => {
+            Some(rejected(&Rejection::of(invalid, request.entry.clone()), now))
+        }
         Some(RequestError::Unreadable(_)) | None => None,
     };
     let entry = Some(request.entry.clone());
-    Sorted::Refuse(Box::new(Refusal {
-        entry,
-        result,
-        quarantine: kept,
-    }))
+    Sorted::Refuse(Box::new(Refusal { entry, result, quarantine: kept }))
 }
 
 fn reject(
@@ -140,13 +105,7 @@ fn reject(
     account: Option<&Account>,
     now: UnixMillis,
 ) -> Sorted {
-    Sorted::Refuse(Box::new(refusal(
-        Some(&request.entry),
-        refund,
-        why,
-        account,
-        now,
-    )))
+    Sorted::Refuse(Box::new(refusal(Some(&request.entry), refund, why, account, now)))
 }
 
 /// The rejection of a refund that could be read: acknowledged, published, not quarantined.
@@ -160,18 +119,12 @@ pub(super) fn refusal(
     tracing::warn!(refund.no = %refund.refund_no, code = code.as_str(), message, "refund is rejected");
     let rejection = Rejection {
         refund_no: refund.refund_no.clone(),
-        entry: entry
-            .cloned()
-            .unwrap_or_else(|| EntryId(NO_ENTRY.to_owned())),
+        entry: entry.cloned().unwrap_or_else(|| EntryId(NO_ENTRY.to_owned())),
         code,
         message,
         readable: refund.into(),
         gateway: account.map(|account| account.submitter.gateway().clone()),
     };
     let result = Some(rejected(&rejection, now));
-    Refusal {
-        entry: entry.cloned(),
-        result,
-        quarantine: Vec::new(),
-    }
+    Refusal { entry: entry.cloned(), result, quarantine: Vec::new() }
 }

@@ -35,10 +35,7 @@ impl RedisClock {
     /// [`LedgerError`] if it does not answer.
     pub async fn connect(connector: &Connector) -> Result<Arc<Self>, LedgerError> {
         let mut con = connector.shared().await?;
-        let clock = Self {
-            start: monotonic(),
-            base: AtomicI64::new(0),
-        };
+        let clock = Self { start: monotonic(), base: AtomicI64::new(0) };
         let (base, _) = clock.measure(&mut con).await?;
         clock.base.store(base, Ordering::SeqCst);
         Ok(Arc::new(clock))
@@ -47,10 +44,8 @@ impl RedisClock {
     /// What `base` should be, and how long it took to find out.
     async fn measure(&self, con: &mut ConnectionManager) -> Result<(i64, Duration), LedgerError> {
         let before = monotonic();
-        let (secs, micros): (i64, i64) = redis::cmd("TIME")
-            .query_async(con)
-            .await
-            .map_err(map_error)?;
+        let (secs, micros): (i64, i64) =
+            redis::cmd("TIME").query_async(con).await.map_err(map_error)?;
         let round_trip = monotonic().saturating_duration_since(before);
         let at_answer = before.saturating_duration_since(self.start) + round_trip / 2;
         let redis_ms = secs.saturating_mul(1_000).saturating_add(micros / 1_000);

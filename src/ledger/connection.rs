@@ -64,9 +64,7 @@ impl Connector {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_max_delay(RECONNECT_MAX)
             .set_number_of_retries(usize::MAX);
-        ConnectionManager::new_with_config(self.client.clone(), config)
-            .await
-            .map_err(map_error)
+        ConnectionManager::new_with_config(self.client.clone(), config).await.map_err(map_error)
     }
 
     /// A connection of its own for commands that block; no reconnect, no time limit on answers.
@@ -74,9 +72,7 @@ impl Connector {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None);
-        let connect = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
+        let connect = self.client.get_multiplexed_async_connection_with_config(&config);
         connect.await.map_err(map_error)
     }
 
@@ -91,10 +87,8 @@ impl Connector {
     /// [`LedgerError::Unavailable`] if it does not answer.
     pub async fn health(&self) -> Result<Health, LedgerError> {
         let mut con = self.blocking().await?;
-        let info: redis::InfoDict = redis::cmd("INFO")
-            .query_async(&mut con)
-            .await
-            .map_err(map_error)?;
+        let info: redis::InfoDict =
+            redis::cmd("INFO").query_async(&mut con).await.map_err(map_error)?;
         let text = |key: &str| info.get::<String>(key).unwrap_or_default();
         Ok(Health {
             version: text("redis_version"),
@@ -118,10 +112,7 @@ impl Connector {
 
 impl Health {
     fn check(&self) -> Result<(), LedgerError> {
-        let mut parts = self
-            .version
-            .split('.')
-            .map(|part| part.parse::<u32>().unwrap_or(0));
+        let mut parts = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         if version < REDIS_MIN {
             return Err(LedgerError::Unfit(format!(
@@ -148,10 +139,7 @@ impl Health {
 
 /// Sorts an error of the redis crate: did Redis refuse, or is nothing known?
 pub(super) fn map_error(err: RedisError) -> LedgerError {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the redis crate may add kinds"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the redis crate may add kinds")]
     let refused = match err.kind() {
         ErrorKind::Server(kind) => !matches!(
             kind,
@@ -193,28 +181,17 @@ mod tests {
     fn a_redis_that_evicts_or_is_too_old_is_refused_with_what_to_change() {
         assert!(health("6.2.0", "noeviction").check().is_ok());
         assert!(health("8.0.1", "noeviction").check().is_ok());
-        let old = health("6.0.16", "noeviction")
-            .check()
-            .unwrap_err()
-            .to_string();
+        let old = health("6.0.16", "noeviction").check().unwrap_err().to_string();
         assert!(old.contains("6.0.16") && old.contains("6.2"), "{old}");
-        let evicts = health("7.0.15", "allkeys-lru")
-            .check()
-            .unwrap_err()
-            .to_string();
+        let evicts = health("7.0.15", "allkeys-lru").check().unwrap_err().to_string();
         assert!(evicts.contains("noeviction"), "{evicts}");
-        let replica = Health {
-            primary: false,
-            ..health("7.0.15", "noeviction")
-        };
+        let replica = Health { primary: false, ..health("7.0.15", "noeviction") };
         assert!(replica.check().is_err());
     }
 
     #[test]
     fn a_bad_url_is_refused_without_showing_its_password() {
-        let err = Connector::new("http://user:hunter2@host")
-            .unwrap_err()
-            .to_string();
+        let err = Connector::new("http://user:hunter2@host").unwrap_err().to_string();
         assert!(!err.contains("hunter2"), "{err}");
     }
 }

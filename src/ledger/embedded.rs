@@ -57,11 +57,7 @@ impl Embedded {
         users.lock_shared().map_err(|err| unfit(&dir, &err))?;
         ensure_running(&dir).await?;
         let watcher = tokio::spawn(watch(dir.clone()));
-        Ok(Self {
-            dir,
-            users,
-            watcher,
-        })
+        Ok(Self { dir, users, watcher })
     }
 
     /// Where to connect.
@@ -95,19 +91,11 @@ fn socket(dir: &Path) -> PathBuf {
 }
 
 fn lock_file(dir: &Path, name: &str) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .read(true)
-        .open(dir.join(name))
+    OpenOptions::new().create(true).truncate(false).write(true).read(true).open(dir.join(name))
 }
 
 fn unfit(dir: &Path, err: &io::Error) -> LedgerError {
-    LedgerError::Unfit(format!(
-        "redis.data_dir {} cannot be used: {err}",
-        dir.display()
-    ))
+    LedgerError::Unfit(format!("redis.data_dir {} cannot be used: {err}", dir.display()))
 }
 
 /// Starts the server again whenever it is gone, for ever. The workers reconnect by themselves.
@@ -144,27 +132,10 @@ async fn ensure_running(dir: &Path) -> Result<(), LedgerError> {
 fn spawn(dir: &Path) -> Result<(), LedgerError> {
     let log = File::create(dir.join("redis.log")).map_err(|err| unfit(dir, &err))?;
     let mut command = Command::new("redis-server");
-    command
-        .current_dir(dir)
-        .process_group(0)
-        .stdin(Stdio::null());
+    command.current_dir(dir).process_group(0).stdin(Stdio::null());
     command.stdout(log).stderr(Stdio::null());
-    command.args([
-        "--port",
-        "0",
-        "--unixsocket",
-        "redis.sock",
-        "--unixsocketperm",
-        "700",
-    ]);
-    command.args([
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "always",
-        "--save",
-        "",
-    ]);
+    command.args(["--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700"]);
+    command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
     command.args(["--maxmemory-policy", "noeviction", "--daemonize", "no"]);
     // The last user stops it; one that is killed leaves it to the next.
     command.kill_on_drop(false);
@@ -178,9 +149,7 @@ fn spawn(dir: &Path) -> Result<(), LedgerError> {
              redis-server) or set redis.url"
                 .to_owned(),
         )),
-        Err(err) => Err(LedgerError::Unfit(format!(
-            "redis-server does not start: {err}"
-        ))),
+        Err(err) => Err(LedgerError::Unfit(format!("redis-server does not start: {err}"))),
     }
 }
 
@@ -206,10 +175,7 @@ async fn answers(dir: &Path) -> bool {
     let Ok(mut con) = client.get_multiplexed_async_connection().await else {
         return false;
     };
-    redis::cmd("PING")
-        .query_async::<String>(&mut con)
-        .await
-        .is_ok()
+    redis::cmd("PING").query_async::<String>(&mut con).await.is_ok()
 }
 
 /// Tells the server to stop and waits until its socket is gone.
@@ -219,10 +185,7 @@ async fn shut_down(dir: &Path) -> Result<(), LedgerError> {
         && let Ok(mut con) = client.get_multiplexed_async_connection().await
     {
         // The server closes the connection instead of answering.
-        let _: Result<(), _> = redis::cmd("SHUTDOWN")
-            .arg("NOSAVE")
-            .query_async(&mut con)
-            .await;
+        let _: Result<(), _> = redis::cmd("SHUTDOWN").arg("NOSAVE").query_async(&mut con).await;
     }
     for _ in 0..STARTING_POLLS {
         if !socket(dir).exists() {
@@ -230,7 +193,5 @@ async fn shut_down(dir: &Path) -> Result<(), LedgerError> {
         }
         tokio::time::sleep(STARTING_POLL).await;
     }
-    Err(LedgerError::Unfit(
-        "the embedded Redis does not stop".to_owned(),
-    ))
+    Err(LedgerError::Unfit("the embedded Redis does not stop".to_owned()))
 }

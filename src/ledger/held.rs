@@ -13,12 +13,8 @@ pub(super) fn as_held(record: RefundRecord, mark: Mark, at: Option<UnixMillis>) 
     if mark == Mark::Query || record.state.kind() != StateKind::Requested {
         return record;
     }
-    let at = at.unwrap_or_else(|| {
-        record
-            .history
-            .last()
-            .map_or(record.admitted_at, |line| line.last_at)
-    });
+    let at =
+        at.unwrap_or_else(|| record.history.last().map_or(record.admitted_at, |line| line.last_at));
     let before = record.clone();
     // The policy has no say in this event; the transition is in the table.
     match step::advance(record, &Event::SubmitStarted, at, &Policy::default()) {
@@ -29,19 +25,13 @@ pub(super) fn as_held(record: RefundRecord, mark: Mark, at: Option<UnixMillis>) 
 
 /// The facts of a claim, from the lease that it replaced.
 pub(super) fn facts(mark: Mark, crashes: u32) -> ClaimFacts {
-    ClaimFacts {
-        intent_lost: mark == Mark::IntentLost,
-        crashes,
-    }
+    ClaimFacts { intent_lost: mark == Mark::IntentLost, crashes }
 }
 
 /// The fields of the hash `orders` that a refund's order may be found under: the gateway's id
 /// first, the merchant's second.
 pub(super) fn order_ids(scope: &GatewayName, refund: &Refund) -> (String, String) {
-    let gateway = refund
-        .order
-        .gateway_order_no()
-        .map(|no| format!("{scope}/g:{no}"));
+    let gateway = refund.order.gateway_order_no().map(|no| format!("{scope}/g:{no}"));
     let merchant = refund.order.order_no().map(|no| format!("{scope}/o:{no}"));
     match (gateway, merchant) {
         (Some(first), second) => (first, second.unwrap_or_default()),

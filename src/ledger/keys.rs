@@ -16,9 +16,7 @@ pub struct Keys {
 impl Keys {
     /// The keys of `namespace`.
     pub fn new(namespace: &str) -> Self {
-        Self {
-            tag: format!("{{{namespace}}}"),
-        }
+        Self { tag: format!("{{{namespace}}}") }
     }
 
     fn key(&self, name: &str) -> String {

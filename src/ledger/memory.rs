@@ -115,23 +115,18 @@ impl Books {
             Ok(turn) => turn,
             Err(over) => {
                 let (paid_cents, held_cents) = (over.paid_cents, over.held_cents);
-                return Admitted::OverRefund {
-                    paid_cents,
-                    held_cents,
-                };
+                return Admitted::OverRefund { paid_cents, held_cents };
             }
         };
         let refunds = match self.orders.get(&id) {
             Some(Order::Account { refunds, .. }) => refunds.saturating_add(1),
             Some(Order::Alias(_)) | None => 1,
         };
-        self.orders
-            .insert(id.clone(), Order::Account { account, refunds });
+        self.orders.insert(id.clone(), Order::Account { account, refunds });
         if let Some(alias) = alias.filter(|alias| *alias != id) {
             self.orders.insert(alias, Order::Alias(id));
         }
-        self.refunds
-            .insert(refund.refund_no.clone(), record.clone());
+        self.refunds.insert(refund.refund_no.clone(), record.clone());
         self.acknowledged.extend(admission.entry.clone());
         let (due, answer) = match turn {
             Turn::At(at) => (Due::At(at), Admitted::New),
@@ -149,20 +144,11 @@ impl Books {
             None if record.state.kind() == StateKind::Requested => (Mark::Intent, 0),
             None => (Mark::Query, 0),
         };
-        self.leases
-            .insert(refund_no.clone(), (self.seq, mark, crashes));
+        self.leases.insert(refund_no.clone(), (self.seq, mark, crashes));
         self.due.insert(refund_no.clone(), Due::At(until));
-        let lease = Lease {
-            refund_no: refund_no.clone(),
-            fence: self.seq,
-            until,
-        };
+        let lease = Lease { refund_no: refund_no.clone(), fence: self.seq, until };
         let facts = facts(mark, crashes);
-        Some(Claim {
-            lease,
-            record: as_held(record, mark, Some(now)),
-            facts,
-        })
+        Some(Claim { lease, record: as_held(record, mark, Some(now)), facts })
     }
 
     fn commit(&mut self, commit: &Commit, now: UnixMillis) -> Committed {
@@ -251,10 +237,7 @@ impl Ledger for MemoryLedger {
     ) -> Result<Vec<Admitted>, LedgerError> {
         let mut books = self.books();
         books.seq += 1;
-        Ok(batch
-            .iter()
-            .map(|admission| books.admit(admission))
-            .collect())
+        Ok(batch.iter().map(|admission| books.admit(admission)).collect())
     }
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError> {
@@ -285,19 +268,10 @@ impl Ledger for MemoryLedger {
             .collect();
         due.sort_unstable();
         let later = due.split_off(due.partition_point(|(at, _)| *at <= now));
-        let next_due = (due.len() < want)
-            .then(|| later.first().map(|(at, _)| *at))
-            .flatten();
+        let next_due = (due.len() < want).then(|| later.first().map(|(at, _)| *at)).flatten();
         due.truncate(want);
-        let claims = due
-            .iter()
-            .filter_map(|(_, no)| books.claim(no, now, until))
-            .collect();
-        Ok(Claims {
-            claims,
-            unreadable: Vec::new(),
-            next_due,
-        })
+        let claims = due.iter().filter_map(|(_, no)| books.claim(no, now, until)).collect();
+        Ok(Claims { claims, unreadable: Vec::new(), next_due })
     }
 
     async fn commit(
@@ -307,10 +281,7 @@ impl Ledger for MemoryLedger {
     ) -> Result<Vec<Committed>, LedgerError> {
         let mut books = self.books();
         books.seq += 1;
-        Ok(batch
-            .iter()
-            .map(|commit| books.commit(commit, now))
-            .collect())
+        Ok(batch.iter().map(|commit| books.commit(commit, now)).collect())
     }
 
     async fn nudge(&self, refund_nos: &[RefundNo], now: UnixMillis) -> Result<(), LedgerError> {
@@ -330,10 +301,7 @@ impl Ledger for MemoryLedger {
 
     async fn find(&self, refund_no: &RefundNo) -> Result<Option<Stored>, LedgerError> {
         let books = self.books();
-        Ok(books
-            .refunds
-            .get(refund_no)
-            .map(|record| books.stored(record)))
+        Ok(books.refunds.get(refund_no).map(|record| books.stored(record)))
     }
 
     async fn list(
@@ -344,22 +312,12 @@ impl Ledger for MemoryLedger {
     ) -> Result<Page, LedgerError> {
         let books = self.books();
         let after = cursor.and_then(|cursor| RefundNo::parse(cursor).ok());
-        let rest = books
-            .refunds
-            .iter()
-            .filter(|(no, _)| after.as_ref().is_none_or(|a| *no > a));
+        let rest = books.refunds.iter().filter(|(no, _)| after.as_ref().is_none_or(|a| *no > a));
         let looked_at: Vec<_> = rest.take(count).collect();
         let more = looked_at.len() == count;
-        let cursor = looked_at
-            .last()
-            .filter(|_| more)
-            .map(|(no, _)| no.to_string());
-        let wanted = looked_at
-            .into_iter()
-            .map(|(_, record)| books.stored(record));
-        let refunds = wanted
-            .filter(|stored| filter.matches(&stored.record))
-            .collect();
+        let cursor = looked_at.last().filter(|_| more).map(|(no, _)| no.to_string());
+        let wanted = looked_at.into_iter().map(|(_, record)| books.stored(record));
+        let refunds = wanted.filter(|stored| filter.matches(&stored.record)).collect();
         Ok(Page { refunds, cursor })
     }
 

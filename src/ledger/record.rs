@@ -150,15 +150,7 @@ enum State {
 type Proof = (char, char, i64);
 
 /// n, refund number, gateway refund number, minor units, status, time, reason.
-type Status = (
-    u32,
-    String,
-    Option<String>,
-    u64,
-    String,
-    Option<i64>,
-    Option<String>,
-);
+type Status = (u32, String, Option<String>, u64, String, Option<i64>, Option<String>);
 
 /// At, last at less at, times, event, note.
 type Line = (i64, u64, u32, String, String);
@@ -167,35 +159,19 @@ type Line = (i64, u64, u32, String, String);
 pub(super) fn encode_state(record: &RefundRecord) -> Result<String, RecordError> {
     let line = |line: &HistoryLine| {
         let run = line.last_at.since(line.at);
-        (
-            line.at.get(),
-            run,
-            line.times,
-            line.event.as_str().to_owned(),
-            line.note.clone(),
-        )
+        (line.at.get(), run, line.times, line.event.as_str().to_owned(), line.note.clone())
     };
     let stored = StoredState {
         v: VERSION,
         s: state_to_stored(&record.state),
         a: record.admitted_at.get(),
-        t: (
-            record.tally.attempts,
-            record.tally.polls,
-            record.tally.results,
-        ),
+        t: (record.tally.attempts, record.tally.polls, record.tally.results),
         sub: record.tally.submitted_at.map(UnixMillis::get),
         g: record.gateway_refund_no.as_ref().map(ToString::to_string),
-        p: record
-            .params_hash
-            .map(|hash| STANDARD_NO_PAD.encode(hash.0)),
+        p: record.params_hash.map(|hash| STANDARD_NO_PAD.encode(hash.0)),
         h: record.history.iter().map(line).collect(),
     };
-    Ok(format!(
-        "{}{}",
-        letter(&record.state),
-        serde_json::to_string(&stored)?
-    ))
+    Ok(format!("{}{}", letter(&record.state), serde_json::to_string(&stored)?))
 }
 
 /// The letter that the scripts see: `r` is the only one that a claim turns into a submit.
@@ -221,13 +197,7 @@ pub(super) fn decode_state(
     let line = |(at, run, times, event, note): Line| {
         let at = UnixMillis::new(at);
         let event = EventKind::parse(&event).ok_or(RecordError::Value("event"))?;
-        Ok::<_, RecordError>(HistoryLine {
-            at,
-            last_at: at.plus(run),
-            times,
-            event,
-            note,
-        })
+        Ok::<_, RecordError>(HistoryLine { at, last_at: at.plus(run), times, event, note })
     };
     let (attempts, polls, results) = stored.t;
     let submitted_at = stored.sub.map(UnixMillis::new);
@@ -236,29 +206,16 @@ pub(super) fn decode_state(
         order_scope,
         admitted_at: UnixMillis::new(stored.a),
         state: state_from_stored(stored.s)?,
-        tally: Tally {
-            attempts,
-            polls,
-            submitted_at,
-            results,
-        },
-        gateway_refund_no: stored
-            .g
-            .as_deref()
-            .map(GatewayRefundNo::parse)
-            .transpose()?,
+        tally: Tally { attempts, polls, submitted_at, results },
+        gateway_refund_no: stored.g.as_deref().map(GatewayRefundNo::parse).transpose()?,
         params_hash: stored.p.as_deref().map(decode_hash).transpose()?,
         history: stored.h.into_iter().map(line).collect::<Result<_, _>>()?,
     })
 }
 
 fn decode_hash(text: &str) -> Result<ParamsHash, RecordError> {
-    let bytes = STANDARD_NO_PAD
-        .decode(text)
-        .map_err(|_| RecordError::Value("hash"))?;
-    Ok(ParamsHash(
-        bytes.try_into().map_err(|_| RecordError::Value("hash"))?,
-    ))
+    let bytes = STANDARD_NO_PAD.decode(text).map_err(|_| RecordError::Value("hash"))?;
+    Ok(ParamsHash(bytes.try_into().map_err(|_| RecordError::Value("hash"))?))
 }
 
 /// Parses a text whose version this program knows.
@@ -282,11 +239,7 @@ fn state_to_stored(state: &RefundState) -> State {
         RefundState::Unconfirmed { polls, absences } => {
             State::Unconfirmed(*polls, absent(absences))
         }
-        RefundState::Refused {
-            refusal,
-            polls,
-            absences,
-        } => State::Refused(
+        RefundState::Refused { refusal, polls, absences } => State::Refused(
             *polls,
             absent(absences),
             refusal.code.clone(),
@@ -312,24 +265,16 @@ fn state_to_stored(state: &RefundState) -> State {
 
 fn state_from_stored(state: State) -> Result<RefundState, RecordError> {
     let absent = |seen: Option<(u32, i64)>| {
-        seen.map(|(count, at)| Absences {
-            count,
-            first_at: UnixMillis::new(at),
-        })
+        seen.map(|(count, at)| Absences { count, first_at: UnixMillis::new(at) })
     };
     Ok(match state {
         State::Requested(waits) => RefundState::Requested { waits },
         State::Submitting(waits) => RefundState::Submitting { waits },
-        State::Unconfirmed(polls, absences) => RefundState::Unconfirmed {
-            polls,
-            absences: absent(absences),
-        },
+        State::Unconfirmed(polls, absences) => {
+            RefundState::Unconfirmed { polls, absences: absent(absences) }
+        }
         State::Refused(polls, absences, code, message, grade) => RefundState::Refused {
-            refusal: Refusal {
-                code,
-                message,
-                grade: grade_of(grade)?,
-            },
+            refusal: Refusal { code, message, grade: grade_of(grade)? },
             polls,
             absences: absent(absences),
         },
@@ -342,11 +287,7 @@ fn state_from_stored(state: State) -> Result<RefundState, RecordError> {
         }),
         State::Settled(succeeded, evidence, lines, code, message) => {
             RefundState::Settled(Settlement {
-                outcome: if succeeded {
-                    Outcome::Succeeded
-                } else {
-                    Outcome::Failed
-                },
+                outcome: if succeeded { Outcome::Succeeded } else { Outcome::Failed },
                 evidence: evidence_of(evidence)?,
                 lines: lines_of(lines)?,
                 code,
@@ -385,24 +326,14 @@ fn grade_of(letter: char) -> Result<Grade, RecordError> {
 }
 
 fn proof(evidence: &Evidence) -> Proof {
-    let source = SOURCES
-        .iter()
-        .find(|(_, source)| *source == evidence.source);
-    (
-        grade_letter(evidence.grade),
-        source.map_or('r', |(letter, _)| *letter),
-        evidence.at.get(),
-    )
+    let source = SOURCES.iter().find(|(_, source)| *source == evidence.source);
+    (grade_letter(evidence.grade), source.map_or('r', |(letter, _)| *letter), evidence.at.get())
 }
 
 fn evidence_of((grade, source, at): Proof) -> Result<Evidence, RecordError> {
     let source = SOURCES.iter().find(|(letter, _)| *letter == source);
     let (_, source) = source.ok_or(RecordError::Value("source"))?;
-    Ok(Evidence {
-        grade: grade_of(grade)?,
-        source: *source,
-        at: UnixMillis::new(at),
-    })
+    Ok(Evidence { grade: grade_of(grade)?, source: *source, at: UnixMillis::new(at) })
 }
 
 fn status(line: &StatusLine) -> Status {

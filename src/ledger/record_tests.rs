@@ -26,16 +26,8 @@ fn sample(kind: StateKind) -> RefundRecord {
     let mut record = admitted("R1", 500, at);
     record.refund.metadata = Some("{\"a\": 1.50}".to_owned());
     record.params_hash = Some(ParamsHash([7; 32]));
-    record.tally = Tally {
-        attempts: 1,
-        polls: 4,
-        submitted_at: Some(at),
-        results: 1,
-    };
-    let event = Event::NoAnswer {
-        note: "HTTP 502".to_owned(),
-        retry_after_ms: None,
-    };
+    record.tally = Tally { attempts: 1, polls: 4, submitted_at: Some(at), results: 1 };
+    let event = Event::NoAnswer { note: "HTTP 502".to_owned(), retry_after_ms: None };
     record.remember(&event, at);
     record.remember(&event, at.plus(5_000));
     record.state = sample_state(kind);
@@ -44,11 +36,7 @@ fn sample(kind: StateKind) -> RefundRecord {
 
 fn sample_state(kind: StateKind) -> RefundState {
     let at = AT;
-    let evidence = Evidence {
-        grade: Grade::A,
-        source: Source::Query,
-        at,
-    };
+    let evidence = Evidence { grade: Grade::A, source: Source::Query, at };
     let lines = vec![StatusLine {
         n: 2,
         refund_no: "R1".to_owned(),
@@ -59,19 +47,14 @@ fn sample_state(kind: StateKind) -> RefundState {
         time: Some(at),
         reason: Some("card \"void\"".to_owned()),
     }];
-    let absences = Some(Absences {
-        count: 2,
-        first_at: at,
-    });
+    let absences = Some(Absences { count: 2, first_at: at });
     match kind {
         StateKind::Requested => RefundState::Requested { waits: 3 },
         StateKind::Submitting => RefundState::Submitting { waits: 3 },
         StateKind::Unconfirmed => RefundState::Unconfirmed { polls: 2, absences },
         StateKind::Refused => RefundState::Refused {
             refusal: Refusal {
-                code: "0014".to_owned(),
-                message: "nö".to_owned(),
-                grade: Grade::B,
+                code: "0014".to_owned(), message: "nö".to_owned(), grade: Grade::B
             },
             polls: 1,
             absences: None,
@@ -105,20 +88,14 @@ fn every_state_comes_back_as_it_was() {
 fn only_a_requested_refund_begins_with_the_letter_that_a_claim_submits() {
     for kind in StateKind::ALL {
         let text = encode_state(&sample(*kind)).unwrap();
-        assert_eq!(
-            text.starts_with('r'),
-            *kind == StateKind::Requested,
-            "{kind:?}"
-        );
+        assert_eq!(text.starts_with('r'), *kind == StateKind::Requested, "{kind:?}");
     }
 }
 
 #[test]
 fn a_newer_version_is_left_for_a_newer_worker() {
     let text = encode_state(&sample(StateKind::Processing)).unwrap();
-    let newer = text
-        .replace("\"v\":1", "\"v\":2")
-        .replace("\"h\":", "\"hist\":");
+    let newer = text.replace("\"v\":1", "\"v\":2").replace("\"h\":", "\"hist\":");
     let err = decode_state(asked(), &newer).unwrap_err();
     assert!(matches!(err, RecordError::Newer(2)), "{err}");
 }
@@ -128,12 +105,8 @@ fn records_stay_small() {
     let at = UnixMillis::new(1_700_000_000_123);
     let plain = admitted("R20261122-000001", 500, at);
     let submitted = step::advance(plain, &Event::SubmitStarted, at, &Policy::default()).unwrap();
-    let accepted = Event::Accepted {
-        gateway_refund_no: None,
-    };
-    let record = step::advance(submitted.record, &accepted, at, &Policy::default())
-        .unwrap()
-        .record;
+    let accepted = Event::Accepted { gateway_refund_no: None };
+    let record = step::advance(submitted.record, &accepted, at, &Policy::default()).unwrap().record;
     let bytes = encode_refund(&record).unwrap().len() + encode_state(&record).unwrap().len();
     assert!(bytes < 300, "an open refund takes {bytes} bytes");
 }

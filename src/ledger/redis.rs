@@ -32,11 +32,7 @@ impl RedisLedger {
     /// # Errors
     /// [`LedgerError`] if Redis cannot be reached.
     pub async fn connect(connector: &Connector, keys: Keys) -> Result<Self, LedgerError> {
-        Ok(Self {
-            con: connector.shared().await?,
-            keys,
-            scripts: Scripts::new(),
-        })
+        Ok(Self { con: connector.shared().await?, keys, scripts: Scripts::new() })
     }
 
     /// Reads those of the refunds that exist.
@@ -51,17 +47,10 @@ impl RedisLedger {
         pipe.cmd("HMGET").arg(self.keys.states()).arg(refund_nos);
         pipe.cmd("HMGET").arg(self.keys.leases()).arg(refund_nos);
         pipe.cmd("ZMSCORE").arg(self.keys.due()).arg(refund_nos);
-        let (refunds, states, leases, due): Columns = pipe
-            .query_async(&mut self.con.clone())
-            .await
-            .map_err(map_error)?;
+        let (refunds, states, leases, due): Columns =
+            pipe.query_async(&mut self.con.clone()).await.map_err(map_error)?;
         let mut stored = Vec::with_capacity(refund_nos.len());
-        let rows = refund_nos
-            .iter()
-            .zip(refunds)
-            .zip(states)
-            .zip(leases)
-            .zip(due);
+        let rows = refund_nos.iter().zip(refunds).zip(states).zip(leases).zip(due);
         for ((((no, refund), state), lease), due) in rows {
             let (Some(refund), Some(state)) = (refund, state) else {
                 continue;
@@ -83,18 +72,14 @@ impl RedisLedger {
     async fn forget(&self, before: UnixMillis) -> Result<usize, LedgerError> {
         let mut con = self.con.clone();
         let mut cmd = redis::cmd("ZRANGEBYSCORE");
-        cmd.arg(self.keys.settled())
-            .arg("-inf")
-            .arg(format!("({}", before.get()));
+        cmd.arg(self.keys.settled()).arg("-inf").arg(format!("({}", before.get()));
         cmd.arg("LIMIT").arg(0).arg(BATCH_MAX);
         let old: Vec<String> = cmd.query_async(&mut con).await.map_err(map_error)?;
         if old.is_empty() {
             return Ok(0);
         }
-        let refunds: Vec<Option<String>> = con
-            .hmget(self.keys.refunds(), &old)
-            .await
-            .map_err(map_error)?;
+        let refunds: Vec<Option<String>> =
+            con.hmget(self.keys.refunds(), &old).await.map_err(map_error)?;
         let mut items = Vec::with_capacity(old.len());
         for (no, text) in old.into_iter().zip(refunds) {
             let asked = text.map(|text| decode_refund(&no, &text)).transpose();
@@ -102,9 +87,7 @@ impl RedisLedger {
             let orders = asked.map(|(refund, scope)| order_ids(&scope, &refund));
             items.push((no, orders.unwrap_or_default()));
         }
-        let forget = self
-            .scripts
-            .forget(&mut con, &self.keys, before.get(), &items);
+        let forget = self.scripts.forget(&mut con, &self.keys, before.get(), &items);
         forget.await.map_err(map_error)
     }
 }
@@ -119,34 +102,20 @@ impl Ledger for RedisLedger {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let items = batch
-            .iter()
-            .map(admit_item)
-            .collect::<Result<Vec<_>, _>>()?;
+        let items = batch.iter().map(admit_item).collect::<Result<Vec<_>, _>>()?;
         let mut con = self.con.clone();
         let replies = self.scripts.admit(&mut con, &self.keys, now.get(), &items);
         let replies = replies.await.map_err(map_error)?;
-        batch
-            .iter()
-            .zip(replies)
-            .map(|(admission, reply)| admitted(admission, reply))
-            .collect()
+        batch.iter().zip(replies).map(|(admission, reply)| admitted(admission, reply)).collect()
     }
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError> {
         let entry = refusal.entry.as_ref().map_or("", |entry| entry.0.as_str());
         let result = refusal.result.as_ref().map_or([""; 4], |result| {
-            [
-                &result.event_id,
-                &result.refund_no,
-                result.outcome,
-                &result.json,
-            ]
+            [&result.event_id, &result.refund_no, result.outcome, &result.json]
         });
         let mut con = self.con.clone();
-        let call = self
-            .scripts
-            .refuse(&mut con, &self.keys, (entry, result), &refusal.quarantine);
+        let call = self.scripts.refuse(&mut con, &self.keys, (entry, result), &refusal.quarantine);
         call.await.map_err(map_error)
     }
 
@@ -158,26 +127,15 @@ impl Ledger for RedisLedger {
     ) -> Result<Claims, LedgerError> {
         let bounds = (now.get(), until.get(), want.min(BATCH_MAX));
         let mut con = self.con.clone();
-        let reply = self
-            .scripts
-            .claim(&mut con, &self.keys, bounds)
-            .await
-            .map_err(map_error)?;
+        let reply = self.scripts.claim(&mut con, &self.keys, bounds).await.map_err(map_error)?;
         let next_due = reply.next_due.map(UnixMillis::new);
-        let mut claims = Claims {
-            next_due,
-            ..Claims::default()
-        };
+        let mut claims = Claims { next_due, ..Claims::default() };
         for item in reply.items {
             let refund_no = RefundNo::parse(&item.refund_no)
                 .map_err(|err| corrupt(&item.refund_no, &err.into()))?;
             match decode(&item.refund_no, &item.record, &item.state) {
                 Ok(record) => {
-                    let lease = Lease {
-                        refund_no,
-                        fence: reply.fence,
-                        until,
-                    };
+                    let lease = Lease { refund_no, fence: reply.fence, until };
                     claims.claims.push(claim(lease, record, &item, now));
                 }
                 Err(err) => claims.unreadable.push((refund_no, chain(&err))),
@@ -194,19 +152,12 @@ impl Ledger for RedisLedger {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let items = batch
-            .iter()
-            .map(commit_item)
-            .collect::<Result<Vec<_>, _>>()?;
+        let items = batch.iter().map(commit_item).collect::<Result<Vec<_>, _>>()?;
         let mut con = self.con.clone();
         let stored = self.scripts.commit(&mut con, &self.keys, now.get(), &items);
         let stored = stored.await.map_err(map_error)?;
         let verdict = |stored| {
-            if stored {
-                Committed::Stored
-            } else {
-                Committed::StaleFence
-            }
+            if stored { Committed::Stored } else { Committed::StaleFence }
         };
         Ok(stored.into_iter().map(verdict).collect())
     }
@@ -232,23 +183,15 @@ impl Ledger for RedisLedger {
         count: usize,
     ) -> Result<Page, LedgerError> {
         let mut cmd = redis::cmd("HSCAN");
-        cmd.arg(self.keys.refunds())
-            .arg(cursor.unwrap_or("0"))
-            .arg("COUNT")
-            .arg(count);
-        let (next, flat): (String, Vec<String>) = cmd
-            .query_async(&mut self.con.clone())
-            .await
-            .map_err(map_error)?;
+        cmd.arg(self.keys.refunds()).arg(cursor.unwrap_or("0")).arg("COUNT").arg(count);
+        let (next, flat): (String, Vec<String>) =
+            cmd.query_async(&mut self.con.clone()).await.map_err(map_error)?;
         let mut refund_nos: Vec<String> = flat.into_iter().step_by(2).collect();
         refund_nos.sort_unstable(); // a scan may name one refund twice
         refund_nos.dedup();
         let mut refunds = self.read_many(&refund_nos).await?;
         refunds.retain(|stored| filter.matches(&stored.record));
-        Ok(Page {
-            refunds,
-            cursor: (next != "0").then_some(next),
-        })
+        Ok(Page { refunds, cursor: (next != "0").then_some(next) })
     }
 
     async fn purge(
@@ -257,9 +200,7 @@ impl Ledger for RedisLedger {
         published_before: UnixMillis,
     ) -> Result<usize, LedgerError> {
         let mut con = self.con.clone();
-        let trim = self
-            .scripts
-            .trim(&mut con, &self.keys, published_before.get());
+        let trim = self.scripts.trim(&mut con, &self.keys, published_before.get());
         trim.await.map_err(map_error)?;
         self.forget(settled_before).await
     }
@@ -270,11 +211,7 @@ fn admit_item(admission: &Admission) -> Result<AdmitItem, LedgerError> {
     let no = record.refund.refund_no.as_str();
     Ok(AdmitItem {
         refund_no: no.to_owned(),
-        entry: admission
-            .entry
-            .as_ref()
-            .map(|entry| entry.0.clone())
-            .unwrap_or_default(),
+        entry: admission.entry.as_ref().map(|entry| entry.0.clone()).unwrap_or_default(),
         record: encode_refund(record).map_err(|err| corrupt(no, &err))?,
         state: encode_state(record).map_err(|err| corrupt(no, &err))?,
         amount: record.refund.amount.get(),
@@ -293,21 +230,16 @@ fn admitted(admission: &Admission, reply: AdmitReply) -> Result<Admitted, Ledger
             let (refund, _) = decode_refund(no, &text).map_err(|err| corrupt(no, &err))?;
             Admitted::Known(Box::new(refund))
         }
-        AdmitReply::OverRefund { paid, held } => Admitted::OverRefund {
-            paid_cents: paid,
-            held_cents: held,
-        },
+        AdmitReply::OverRefund { paid, held } => {
+            Admitted::OverRefund { paid_cents: paid, held_cents: held }
+        }
         AdmitReply::OrderMismatch => Admitted::OrderMismatch,
     })
 }
 
 fn claim(lease: Lease, record: RefundRecord, item: &ClaimItem, now: UnixMillis) -> Claim {
     let facts = facts(item.mark, item.crashes);
-    Claim {
-        lease,
-        record: as_held(record, item.mark, Some(now)),
-        facts,
-    }
+    Claim { lease, record: as_held(record, item.mark, Some(now)), facts }
 }
 
 fn commit_item(commit: &Commit) -> Result<CommitItem, LedgerError> {
@@ -338,10 +270,7 @@ fn decode(refund_no: &str, refund: &str, state: &str) -> Result<RefundRecord, Re
 }
 
 fn corrupt(refund_no: &str, err: &RecordError) -> LedgerError {
-    LedgerError::Corrupt {
-        key: refund_no.to_owned(),
-        why: chain(err),
-    }
+    LedgerError::Corrupt { key: refund_no.to_owned(), why: chain(err) }
 }
 
 fn chain(err: &RecordError) -> String {

@@ -38,13 +38,7 @@ impl RedisRequests {
         consumer: String,
     ) -> Result<Self, LedgerError> {
         let con = connector.shared().await?;
-        Ok(Self {
-            connector: connector.clone(),
-            con,
-            reader: Mutex::new(None),
-            keys,
-            consumer,
-        })
+        Ok(Self { connector: connector.clone(), con, reader: Mutex::new(None), keys, consumer })
     }
 
     /// Appends one request, as any order system may. Durable on `Ok` as far as Redis syncs.
@@ -55,14 +49,8 @@ impl RedisRequests {
     pub async fn push(&self, request: &[u8]) -> Result<EntryId, LedgerError> {
         let mut con = self.con.clone();
         let mut cmd = redis::cmd("XADD");
-        cmd.arg(self.keys.requests())
-            .arg("*")
-            .arg("request")
-            .arg(request);
-        cmd.query_async(&mut con)
-            .await
-            .map(EntryId)
-            .map_err(map_error)
+        cmd.arg(self.keys.requests()).arg("*").arg("request").arg(request);
+        cmd.query_async(&mut con).await.map(EntryId).map_err(map_error)
     }
 
     /// Appends many requests in one round trip, in order.
@@ -72,26 +60,17 @@ impl RedisRequests {
     pub async fn push_all(&self, requests: &[Vec<u8>]) -> Result<(), LedgerError> {
         let mut pipe = redis::pipe();
         for request in requests {
-            pipe.cmd("XADD")
-                .arg(self.keys.requests())
-                .arg("*")
-                .arg("request");
+            pipe.cmd("XADD").arg(self.keys.requests()).arg("*").arg("request");
             pipe.arg(request.as_slice()).ignore();
         }
-        pipe.query_async(&mut self.con.clone())
-            .await
-            .map_err(map_error)
+        pipe.query_async(&mut self.con.clone()).await.map_err(map_error)
     }
 
     /// Makes the group, reading from the beginning of the stream. Harmless to repeat.
     async fn make_group(&self) -> Result<(), LedgerError> {
         let mut con = self.con.clone();
         let mut cmd = redis::cmd("XGROUP");
-        cmd.arg("CREATE")
-            .arg(self.keys.requests())
-            .arg(GROUP)
-            .arg("0")
-            .arg("MKSTREAM");
+        cmd.arg("CREATE").arg(self.keys.requests()).arg(GROUP).arg("0").arg("MKSTREAM");
         match cmd.query_async::<()>(&mut con).await {
             Err(err) if err.code() != Some("BUSYGROUP") => Err(map_error(err)),
             Ok(()) | Err(_) => Ok(()),
@@ -105,24 +84,11 @@ impl RedisRequests {
         block: Duration,
     ) -> Result<Vec<RawRequest>, RedisError> {
         let mut cmd = redis::cmd("XREADGROUP");
-        cmd.arg("GROUP")
-            .arg(GROUP)
-            .arg(&self.consumer)
-            .arg("COUNT")
-            .arg(max);
+        cmd.arg("GROUP").arg(GROUP).arg(&self.consumer).arg("COUNT").arg(max);
         let block = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1); // 0 is for ever
-        cmd.arg("BLOCK")
-            .arg(block)
-            .arg("STREAMS")
-            .arg(self.keys.requests())
-            .arg(">");
+        cmd.arg("BLOCK").arg(block).arg("STREAMS").arg(self.keys.requests()).arg(">");
         let reply: Option<Vec<(Vec<u8>, Vec<RawEntry>)>> = cmd.query_async(con).await?;
-        Ok(reply
-            .into_iter()
-            .flatten()
-            .flat_map(|(_, entries)| entries)
-            .map(raw)
-            .collect())
+        Ok(reply.into_iter().flatten().flat_map(|(_, entries)| entries).map(raw).collect())
     }
 }
 
@@ -138,9 +104,7 @@ impl RequestSource for RedisRequests {
             con
         };
         let read = tokio::time::timeout(block + ANSWER_SLACK, self.read_once(&mut con, max, block));
-        let read = read
-            .await
-            .map_err(|late| LedgerError::Unavailable(Box::new(late)))?;
+        let read = read.await.map_err(|late| LedgerError::Unavailable(Box::new(late)))?;
         // After an error the connection is left behind; the next read makes one, and the group.
         let requests = read.map_err(map_error)?;
         *reader = Some(con);
@@ -152,8 +116,7 @@ impl RequestSource for RedisRequests {
         let mut con = self.con.clone();
         let mut cmd = redis::cmd("XAUTOCLAIM");
         cmd.arg(self.keys.requests()).arg(GROUP).arg(&self.consumer);
-        cmd.arg(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX))
-            .arg("0-0");
+        cmd.arg(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)).arg("0-0");
         cmd.arg("COUNT").arg(max);
         let reply: Vec<redis::Value> = cmd.query_async(&mut con).await.map_err(map_error)?;
         let entries = reply.into_iter().nth(1).unwrap_or(redis::Value::Nil);
@@ -174,8 +137,5 @@ fn raw((id, flat): RawEntry) -> RawRequest {
     while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
         fields.push((name, value));
     }
-    RawRequest {
-        entry: EntryId(id),
-        fields,
-    }
+    RawRequest { entry: EntryId(id), fields }
 }

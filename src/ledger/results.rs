@@ -38,11 +38,7 @@ impl Results {
     /// # Errors
     /// [`LedgerError`] if Redis cannot be reached.
     pub async fn connect(connector: &Connector, keys: Keys) -> Result<Self, LedgerError> {
-        Ok(Self {
-            connector: connector.clone(),
-            con: connector.shared().await?,
-            keys,
-        })
+        Ok(Self { connector: connector.clone(), con: connector.shared().await?, keys })
     }
 
     /// At most `max` entries after the entry `after` (`0` for the beginning); waits up to `block`
@@ -66,9 +62,7 @@ impl Results {
             let mut con = self.connector.blocking().await?;
             cmd.query_async(&mut con).await.map_err(map_error)?
         } else {
-            cmd.query_async(&mut self.con.clone())
-                .await
-                .map_err(map_error)?
+            cmd.query_async(&mut self.con.clone()).await.map_err(map_error)?
         };
         Ok(entries(reply))
     }
@@ -85,27 +79,15 @@ impl Results {
         block: Duration,
     ) -> Result<Vec<ResultsEntry>, LedgerError> {
         let mut make = redis::cmd("XGROUP");
-        make.arg("CREATE")
-            .arg(self.keys.results())
-            .arg(group)
-            .arg("0")
-            .arg("MKSTREAM");
+        make.arg("CREATE").arg(self.keys.results()).arg(group).arg("0").arg("MKSTREAM");
         if let Err(err) = make.query_async::<()>(&mut self.con.clone()).await
             && err.code() != Some("BUSYGROUP")
         {
             return Err(map_error(err));
         }
         let mut cmd = redis::cmd("XREADGROUP");
-        cmd.arg("GROUP")
-            .arg(group)
-            .arg(consumer)
-            .arg("COUNT")
-            .arg(max);
-        cmd.arg("BLOCK")
-            .arg(millis(block))
-            .arg("STREAMS")
-            .arg(self.keys.results())
-            .arg(">");
+        cmd.arg("GROUP").arg(group).arg(consumer).arg("COUNT").arg(max);
+        cmd.arg("BLOCK").arg(millis(block)).arg("STREAMS").arg(self.keys.results()).arg(">");
         let mut con = self.connector.blocking().await?;
         Ok(entries(cmd.query_async(&mut con).await.map_err(map_error)?))
     }
@@ -117,9 +99,7 @@ impl Results {
     pub async fn acknowledge(&self, group: &str, ids: &[String]) -> Result<(), LedgerError> {
         let mut cmd = redis::cmd("XACK");
         cmd.arg(self.keys.results()).arg(group).arg(ids);
-        cmd.query_async(&mut self.con.clone())
-            .await
-            .map_err(map_error)
+        cmd.query_async(&mut self.con.clone()).await.map_err(map_error)
     }
 }
 
@@ -129,10 +109,7 @@ fn millis(block: Duration) -> u64 {
 }
 
 fn entries(reply: Option<StreamReadReply>) -> Vec<ResultsEntry> {
-    let ids = reply
-        .into_iter()
-        .flat_map(|reply| reply.keys)
-        .flat_map(|key| key.ids);
+    let ids = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
     ids.map(entry).collect()
 }
 

@@ -131,22 +131,11 @@ impl Scripts {
         items: &[AdmitItem],
     ) -> Result<Vec<AdmitReply>, RedisError> {
         let mut call = self.admit.prepare_invoke();
-        call.key(keys.requests())
-            .key(keys.refunds())
-            .key(keys.states())
-            .key(keys.due());
-        call.key(keys.orders())
-            .key(keys.seq())
-            .arg(GROUP)
-            .arg(keys.wake())
-            .arg(now);
+        call.key(keys.requests()).key(keys.refunds()).key(keys.states()).key(keys.due());
+        call.key(keys.orders()).key(keys.seq()).arg(GROUP).arg(keys.wake()).arg(now);
         for item in items {
-            call.arg(&item.refund_no)
-                .arg(&item.entry)
-                .arg(&item.record)
-                .arg(&item.state);
-            call.arg(item.amount)
-                .arg(item.paid.map(|paid| paid.to_string()).unwrap_or_default());
+            call.arg(&item.refund_no).arg(&item.entry).arg(&item.record).arg(&item.state);
+            call.arg(item.amount).arg(item.paid.map(|paid| paid.to_string()).unwrap_or_default());
             call.arg(item.due).arg(&item.orders.0).arg(&item.orders.1);
         }
         let replies: Vec<Vec<String>> = call.invoke_async(con).await?;
@@ -161,10 +150,7 @@ impl Scripts {
         (now, until, want): (i64, i64, usize),
     ) -> Result<ClaimReply, RedisError> {
         let mut call = self.claim.prepare_invoke();
-        call.key(keys.due())
-            .key(keys.refunds())
-            .key(keys.states())
-            .key(keys.leases());
+        call.key(keys.due()).key(keys.refunds()).key(keys.states()).key(keys.leases());
         call.key(keys.seq()).arg(now).arg(until).arg(want);
         let reply: Vec<redis::Value> = call.invoke_async(con).await?;
         let mut values = reply.into_iter();
@@ -184,11 +170,7 @@ impl Scripts {
         let next_due = (!next_due.is_empty())
             .then(|| next_due.parse().map_err(|_| unknown("claim", &next_due)))
             .transpose()?;
-        Ok(ClaimReply {
-            next_due,
-            fence,
-            items,
-        })
+        Ok(ClaimReply { next_due, fence, items })
     }
 
     pub(super) async fn commit(
@@ -199,14 +181,8 @@ impl Scripts {
         items: &[CommitItem],
     ) -> Result<Vec<bool>, RedisError> {
         let mut call = self.commit.prepare_invoke();
-        call.key(keys.due())
-            .key(keys.states())
-            .key(keys.leases())
-            .key(keys.orders());
-        call.key(keys.settled())
-            .key(keys.results())
-            .key(keys.audit())
-            .key(keys.seq());
+        call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
+        call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
         call.arg(now).arg(AUDIT_MAX);
         for item in items {
             commit_args(&mut call, item);
@@ -231,10 +207,7 @@ impl Scripts {
         quarantine: &[(&'static str, Vec<u8>)],
     ) -> Result<(), RedisError> {
         let mut call = self.refuse.prepare_invoke();
-        call.key(keys.requests())
-            .key(keys.results())
-            .key(keys.quarantine())
-            .key(keys.seq());
+        call.key(keys.requests()).key(keys.results()).key(keys.quarantine()).key(keys.seq());
         call.arg(GROUP).arg(entry);
         for field in result {
             call.arg(field);
@@ -253,10 +226,7 @@ impl Scripts {
         refund_nos: &[&str],
     ) -> Result<(), RedisError> {
         let mut call = self.nudge.prepare_invoke();
-        call.key(keys.due())
-            .key(keys.states())
-            .key(keys.leases())
-            .key(keys.seq());
+        call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.seq());
         call.arg(now).arg(keys.wake()).arg(refund_nos);
         call.invoke_async(con).await
     }
@@ -269,10 +239,7 @@ impl Scripts {
         items: &[(String, (String, String))],
     ) -> Result<usize, RedisError> {
         let mut call = self.forget.prepare_invoke();
-        call.key(keys.settled())
-            .key(keys.refunds())
-            .key(keys.states())
-            .key(keys.orders());
+        call.key(keys.settled()).key(keys.refunds()).key(keys.states()).key(keys.orders());
         call.key(keys.seq()).arg(before);
         for (refund_no, orders) in items {
             call.arg(refund_no).arg(&orders.0).arg(&orders.1);
@@ -299,11 +266,7 @@ fn commit_args(call: &mut ScriptInvocation<'_>, item: &CommitItem) {
         None => call.arg("").arg("").arg(""),
     };
     match &item.order {
-        Some(end) => call
-            .arg(&end.ids.0)
-            .arg(&end.ids.1)
-            .arg(end.freed)
-            .arg(end.next_at),
+        Some(end) => call.arg(&end.ids.0).arg(&end.ids.1).arg(end.freed).arg(end.next_at),
         None => call.arg("").arg("").arg(0).arg(0),
     };
 }
@@ -315,10 +278,9 @@ fn admit_reply(reply: &[String]) -> Result<AdmitReply, RedisError> {
         ["0"] => Ok(AdmitReply::New),
         ["1"] => Ok(AdmitReply::Waiting),
         ["2", record] => Ok(AdmitReply::Known((*record).to_owned())),
-        ["3", paid, held] => Ok(AdmitReply::OverRefund {
-            paid: number(paid)?,
-            held: number(held)?,
-        }),
+        ["3", paid, held] => {
+            Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? })
+        }
         ["4"] => Ok(AdmitReply::OrderMismatch),
         other => Err(unknown("admit", &format!("{other:?}"))),
     }
@@ -331,18 +293,12 @@ fn mark(text: &str) -> Result<Mark, RedisError> {
 fn next<T: FromRedisValue>(
     values: &mut impl Iterator<Item = redis::Value>,
 ) -> Result<T, RedisError> {
-    let value = values
-        .next()
-        .ok_or_else(|| unknown("claim", "too few values"))?;
+    let value = values.next().ok_or_else(|| unknown("claim", "too few values"))?;
     Ok(T::from_redis_value(value)?)
 }
 
 fn same_length(script: &'static str, sent: usize, got: usize) -> Result<(), RedisError> {
-    if sent == got {
-        Ok(())
-    } else {
-        Err(unknown(script, &format!("{got} replies for {sent}")))
-    }
+    if sent == got { Ok(()) } else { Err(unknown(script, &format!("{got} replies for {sent}"))) }
 }
 
 /// A reply that the script's header does not document.

@@ -62,11 +62,6 @@ impl Accounts {
 
 impl FromIterator<Account> for Accounts {
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
-        Self(
-            accounts
-                .into_iter()
-                .map(|account| (account.name.clone(), account))
-                .collect(),
-        )
+        Self(accounts.into_iter().map(|account| (account.name.clone(), account)).collect())
     }
 }

@@ -26,10 +26,7 @@ pub struct FieldError {
 impl FieldError {
     /// Names the field that breaks `rule`.
     pub fn new(field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            rule: rule.into(),
-        }
+        Self { field: field.into(), rule: rule.into() }
     }
 }
 
@@ -179,12 +176,10 @@ impl GatewayError {
     /// [`Certainty::Unknown`]; a new variant must choose.
     pub fn certainty(&self) -> Certainty {
         match self {
-            Self::Connect(_) | Self::Request(_) => Certainty::NotSent {
-                retry_after_ms: None,
-            },
-            Self::PutOff { retry_after_ms, .. } => Certainty::NotSent {
-                retry_after_ms: *retry_after_ms,
-            },
+            Self::Connect(_) | Self::Request(_) => Certainty::NotSent { retry_after_ms: None },
+            Self::PutOff { retry_after_ms, .. } => {
+                Certainty::NotSent { retry_after_ms: *retry_after_ms }
+            }
             Self::Refused(refusal) => Certainty::Refused(refusal.clone()),
             Self::Contradiction(_) => Certainty::Contradicted,
             Self::Timeout(_)

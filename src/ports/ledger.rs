@@ -206,17 +206,9 @@ impl Filter {
             | RefundState::Processing { .. } => None,
         };
         self.state.is_none_or(|state| state == record.state.kind())
-            && self
-                .account
-                .as_ref()
-                .is_none_or(|account| *account == record.refund.account)
-            && self
-                .admitted_before
-                .is_none_or(|at| record.admitted_at <= at)
-            && self
-                .reason
-                .as_deref()
-                .is_none_or(|wanted| reason() == Some(wanted))
+            && self.account.as_ref().is_none_or(|account| *account == record.refund.account)
+            && self.admitted_before.is_none_or(|at| record.admitted_at <= at)
+            && self.reason.as_deref().is_none_or(|wanted| reason() == Some(wanted))
     }
 }
 

@@ -86,10 +86,7 @@ impl Book {
     /// # Errors
     /// [`OrderError`] if it has no number, or shares one with an order that differs.
     pub fn add_order(&mut self, order: PaidOrder) -> Result<(), OrderError> {
-        let ids = OrderIds {
-            gateway_order_no: order.gateway_order_no,
-            order_no: order.order_no,
-        };
+        let ids = OrderIds { gateway_order_no: order.gateway_order_no, order_no: order.order_no };
         match (self.at_gateway_no(&ids), self.at_order_no(&ids)) {
             _ if ids == OrderIds::default() => Err(OrderError::NoNumber),
             (None, None) => {
@@ -117,9 +114,7 @@ impl Book {
             return self.submit_again(at, &ask, now);
         }
         let order = self.order_for(&ask.order).ok_or(Denial::OrderNotFound)?;
-        let held = self.orders[order]
-            .held_cents
-            .saturating_add(ask.amount_cents);
+        let held = self.orders[order].held_cents.saturating_add(ask.amount_cents);
         if held > self.orders[order].paid_cents {
             return Err(Denial::OverRefund);
         }
@@ -303,12 +298,7 @@ impl Book {
         if let Some(no) = &ids.order_no {
             self.by_order_no.insert(no.clone(), at);
         }
-        self.orders.push(Order {
-            ids,
-            paid_cents,
-            held_cents: 0,
-            refunds: Vec::new(),
-        });
+        self.orders.push(Order { ids, paid_cents, held_cents: 0, refunds: Vec::new() });
         at
     }
 

@@ -58,10 +58,7 @@ pub(super) fn answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) 
 fn add(shared: &Shared, orders: Vec<PaidOrder>) -> Response<Body> {
     let added = orders.len();
     let mut book = lock(&shared.book);
-    match orders
-        .into_iter()
-        .try_for_each(|order| book.add_order(order))
-    {
+    match orders.into_iter().try_for_each(|order| book.add_order(order)) {
         Ok(()) => said(&json!({"added": added})),
         Err(err @ OrderError::NoNumber) => refused(StatusCode::BAD_REQUEST, &err),
         Err(err @ OrderError::Conflict) => refused(StatusCode::CONFLICT, &err),

@@ -116,10 +116,7 @@ pub(super) fn run(book: &Mutex<Book>, request: Request, chosen: &Chosen, now: Un
 
 /// The book's own answer.
 fn look(book: &Mutex<Book>, request: Request, fate: Fate, now: UnixMillis) -> Reply {
-    let honest = |view| Line {
-        view,
-        instead: None,
-    };
+    let honest = |view| Line { view, instead: None };
     match request {
         Request::Submit(ask) => match lock(book).submit(ask, fate, now) {
             Ok(view) => Reply::Accepted(honest(view)),
@@ -189,8 +186,5 @@ fn stranger(own: &RefundView) -> Line {
     "STRANGER-1".clone_into(&mut view.refund_no);
     view.gateway_refund_no = format!("X{}", own.gateway_refund_no);
     view.standing = Standing::Succeeded;
-    Line {
-        view,
-        instead: None,
-    }
+    Line { view, instead: None }
 }

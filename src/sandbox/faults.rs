@@ -229,14 +229,8 @@ impl Rule {
         };
         right_op
             && self.refund_no.as_ref().is_none_or(|no| no == refund_no)
-            && self
-                .prefix
-                .as_ref()
-                .is_none_or(|p| refund_no.starts_with(p.as_str()))
-            && self
-                .suffix
-                .as_ref()
-                .is_none_or(|s| refund_no.ends_with(s.as_str()))
+            && self.prefix.as_ref().is_none_or(|p| refund_no.starts_with(p.as_str()))
+            && self.suffix.as_ref().is_none_or(|s| refund_no.ends_with(s.as_str()))
     }
 
     /// Whether it must know how often a refund number came by.
@@ -324,19 +318,11 @@ impl Faults {
         let mut state = self.state();
         let State { plan, met } = &mut *state;
         for (index, (rule, met)) in (0_u64..).zip(plan.rules.iter().zip(met)) {
-            let slot = if rule.fault.is_fate() {
-                &mut chosen.fate
-            } else {
-                &mut chosen.fault
-            };
+            let slot = if rule.fault.is_fate() { &mut chosen.fate } else { &mut chosen.fault };
             if slot.is_some() || !rule.matches(op, refund_no) {
                 continue;
             }
-            let nth = if rule.counts() {
-                count(met, refund_no)
-            } else {
-                0
-            };
+            let nth = if rule.counts() { count(met, refund_no) } else { 0 };
             // Each rule draws for itself: two of 500 per mille must not always agree.
             if rule.strikes(plan.seed.wrapping_add(index), refund_no, nth) {
                 *slot = Some(rule.fault.clone());
@@ -362,9 +348,7 @@ fn count(met: &mut HashMap<String, u32>, refund_no: &str) -> u32 {
 
 /// A number below 1000 that depends on all three arguments and on nothing else.
 fn draw(seed: u64, refund_no: &str, nth: u32) -> u32 {
-    let text = refund_no
-        .bytes()
-        .fold(seed, |mixed, byte| mix(mixed ^ u64::from(byte)));
+    let text = refund_no.bytes().fold(seed, |mixed, byte| mix(mixed ^ u64::from(byte)));
     u32::try_from(mix(text ^ u64::from(nth)) % 1000).unwrap_or(0)
 }
 

@@ -13,9 +13,7 @@ fn rules_for_one_number_are_a_queue_of_faults() {
     let faults = faults(vec![
         Rule::new(On::Submits, Fault::Html).refund_no("R1").times(1),
         Rule::new(On::Submits, Fault::Pass).refund_no("R1").times(1),
-        Rule::new(On::Submits, Fault::EmptyBody)
-            .refund_no("R1")
-            .times(2),
+        Rule::new(On::Submits, Fault::EmptyBody).refund_no("R1").times(2),
     ]);
     let seen: Vec<_> = (0..5).map(|_| struck(&faults, Op::Submit, "R1")).collect();
     assert_eq!(
@@ -34,22 +32,16 @@ fn rules_for_one_number_are_a_queue_of_faults() {
 
 #[test]
 fn a_rule_counts_for_each_number_alone() {
-    let faults = faults(vec![
-        Rule::new(On::Queries, Fault::NotFound).after(1).times(2),
-    ]);
+    let faults = faults(vec![Rule::new(On::Queries, Fault::NotFound).after(1).times(2)]);
     for no in ["R1", "R2"] {
-        let seen: Vec<_> = (0..4)
-            .map(|_| struck(&faults, Op::Query, no).is_some())
-            .collect();
+        let seen: Vec<_> = (0..4).map(|_| struck(&faults, Op::Query, no).is_some()).collect();
         assert_eq!(seen, [false, true, true, false]);
     }
 }
 
 #[test]
 fn prefix_and_suffix_choose_numbers() {
-    let faults = faults(vec![
-        Rule::new(On::Both, Fault::Html).prefix("A-").suffix("9"),
-    ]);
+    let faults = faults(vec![Rule::new(On::Both, Fault::Html).prefix("A-").suffix("9")]);
     assert!(struck(&faults, Op::Submit, "A-19").is_some());
     assert!(struck(&faults, Op::Submit, "B-19").is_none());
     assert!(struck(&faults, Op::Submit, "A-18").is_none());
@@ -71,20 +63,14 @@ fn a_fate_and_a_disturbance_may_strike_together() {
 fn a_share_of_requests_is_struck_and_the_same_ones_in_every_run() {
     let rule = || Rule::new(On::Both, Fault::Html).per_mille(250);
     let run = |seed| {
-        let faults = Faults::new(FaultPlan {
-            seed,
-            rules: vec![rule()],
-        });
+        let faults = Faults::new(FaultPlan { seed, rules: vec![rule()] });
         (0..4_000)
             .map(|i| struck(&faults, Op::Submit, &format!("R{}", i / 2)).is_some())
             .collect::<Vec<_>>()
     };
     let first = run(1);
     let share = first.iter().filter(|struck| **struck).count();
-    assert!(
-        (850..1_150).contains(&share),
-        "{share} of 4000 at 250 per mille"
-    );
+    assert!((850..1_150).contains(&share), "{share} of 4000 at 250 per mille");
     assert_eq!(first, run(1));
     assert_ne!(first, run(2));
     // A number that was struck once is not struck for ever.
@@ -97,9 +83,7 @@ fn two_rules_of_the_same_share_draw_apart() {
         Rule::new(On::Both, Fault::Html).per_mille(500),
         Rule::new(On::Both, Fault::EmptyBody).per_mille(500),
     ]);
-    let seen: Vec<_> = (0..1_000)
-        .map(|i| struck(&faults, Op::Submit, &format!("R{i}")))
-        .collect();
+    let seen: Vec<_> = (0..1_000).map(|i| struck(&faults, Op::Submit, &format!("R{i}"))).collect();
     let count = |wanted: &Option<Fault>| seen.iter().filter(|s| *s == wanted).count();
     assert!((400..600).contains(&count(&Some(Fault::Html))));
     assert!((180..320).contains(&count(&Some(Fault::EmptyBody))));
@@ -115,13 +99,7 @@ fn the_json_form_is_strict_and_round_trips() {
     let plan: FaultPlan = serde_json::from_str(text).unwrap();
     assert_eq!(plan.rules[0].fault, Fault::AnswerLate { ms: 5000 });
     assert_eq!(plan.rules[1].on, On::Both);
-    assert_eq!(
-        plan.rules[2].fault,
-        Fault::Http {
-            status: 502,
-            processed: false
-        }
-    );
+    assert_eq!(plan.rules[2].fault, Fault::Http { status: 502, processed: false });
     let again: FaultPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(again, plan);
     for bad in [

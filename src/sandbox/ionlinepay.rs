@@ -119,10 +119,7 @@ fn order(answer: Answer, line: &Line) -> Answer {
     let known = ids.gateway_order_no.as_deref().or(ids.order_no.as_deref());
     let known = known.unwrap_or_default();
     answer.with(&[
-        (
-            "transaction_id",
-            ids.gateway_order_no.as_deref().unwrap_or(known),
-        ),
+        ("transaction_id", ids.gateway_order_no.as_deref().unwrap_or(known)),
         ("out_trade_no", ids.order_no.as_deref().unwrap_or(known)),
     ])
 }

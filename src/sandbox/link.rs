@@ -62,9 +62,7 @@ impl Links {
     /// Resets all of them.
     pub(super) fn reset_all(&self) {
         let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|link| link.reset());
+        open.iter().filter_map(Weak::upgrade).for_each(|link| link.reset());
     }
 }
 

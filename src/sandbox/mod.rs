@@ -126,10 +126,7 @@ impl Sandbox {
         let addr = listener.local_addr()?;
         let links = Links::default();
         let (stop, stopping) = watch::channel(false);
-        let reception = Reception {
-            shared: Arc::clone(&self.0),
-            stopping: stopping.clone(),
-        };
+        let reception = Reception { shared: Arc::clone(&self.0), stopping: stopping.clone() };
         let server = axum::serve(Door::new(listener, links.clone()), reception)
             .with_graceful_shutdown(wait(stopping));
         Ok(Running {

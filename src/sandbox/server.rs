@@ -146,10 +146,7 @@ impl Conversation {
         match &chosen.fault {
             Some(Fault::ResetBefore) => return self.cut(),
             Some(Fault::TooFrequent { retry_after_s }) => return too_frequent(*retry_after_s),
-            Some(Fault::Http {
-                status,
-                processed: false,
-            }) => return page(http_status(*status)),
+            Some(Fault::Http { status, processed: false }) => return page(http_status(*status)),
             _ => {}
         }
         let now = self.shared.clock.now();
@@ -197,10 +194,9 @@ impl Conversation {
 /// A JSON answer.
 pub(super) fn json(body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json;charset=UTF-8"),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=UTF-8"));
     response
 }
 
@@ -210,9 +206,7 @@ fn page(status: StatusCode) -> Response<Body> {
         "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n"
     )));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response
 }
 
@@ -239,9 +233,7 @@ fn break_off(text: &Bytes) -> Response<Body> {
     };
     let parts = stream::iter([Ok(half)]).chain(stream::once(cut));
     let mut response = json(Body::from_stream(parts));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, length);
+    response.headers_mut().insert(header::CONTENT_LENGTH, length);
     response
 }
 

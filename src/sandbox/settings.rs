@@ -122,10 +122,7 @@ pub struct Ionlinepay {
 
 impl Default for Ionlinepay {
     fn default() -> Self {
-        Self {
-            merchant_id: "sandbox-hk".to_owned(),
-            key: "sandbox-ionlinepay-key".to_owned(),
-        }
+        Self { merchant_id: "sandbox-hk".to_owned(), key: "sandbox-ionlinepay-key".to_owned() }
     }
 }
 

@@ -219,9 +219,7 @@ impl Book {
             gateway_order_no: order.ids.gateway_order_no.clone(),
             order_no: order.ids.order_no.clone(),
             paid_cents: order.paid_cents,
-            refunded_cents: refunds
-                .clone()
-                .fold(0, |sum, r| sum.saturating_add(r.paid_out_cents)),
+            refunded_cents: refunds.clone().fold(0, |sum, r| sum.saturating_add(r.paid_out_cents)),
             refund_nos: refunds.map(|r| r.refund_no.clone()).collect(),
         }
     }

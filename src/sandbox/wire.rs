@@ -97,9 +97,7 @@ pub(super) fn json_params(text: &str) -> Option<Params> {
             Some(value.to_string())
         }
     };
-    let params = members
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, text_of(value)?)));
+    let params = members.into_iter().filter_map(|(name, value)| Some((name, text_of(value)?)));
     Some(params.collect())
 }
 
@@ -152,9 +150,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_one_json_object_with_a_signature_that_holds() {
-        let mut answer = Answer::default()
-            .with(&[("b", "say \"hi\"\n"), ("n", "7")])
-            .signed();
+        let mut answer = Answer::default().with(&[("b", "say \"hi\"\n"), ("n", "7")]).signed();
         answer.numbers = &["n"];
         let json = String::from_utf8(answer.finish("key", None)).unwrap();
         let read = json_params(&json).unwrap();

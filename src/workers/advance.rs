@@ -45,21 +45,9 @@ impl Handler {
             Step::RecoverThenQuery => {
                 let note = "the worker that was submitting it is gone".to_owned();
                 let event = Event::AnswerUnknown { note };
-                let advanced = advance(
-                    claim.record,
-                    &event,
-                    self.parts.clock.now(),
-                    &account.policy,
-                )?;
-                self.query(
-                    Claim {
-                        record: advanced.record,
-                        ..claim
-                    },
-                    account,
-                )
-                .await
-                .map(Some)
+                let advanced =
+                    advance(claim.record, &event, self.parts.clock.now(), &account.policy)?;
+                self.query(Claim { record: advanced.record, ..claim }, account).await.map(Some)
             }
             Step::SetAside => {
                 let message = format!("handling it failed {} times in a row", claim.facts.crashes);
@@ -87,29 +75,17 @@ impl Handler {
             // Nothing has been sent yet. The intent is recorded anew, for what is to be sent now.
             claim.record.params_hash = Some(hash);
             let note = "the parameters have changed since it was admitted".to_owned();
-            let event = Event::NotSent {
-                note,
-                retry_after_ms: None,
-            };
+            let event = Event::NotSent { note, retry_after_ms: None };
             return self.commit(claim, account, &event);
         }
         // The last look before bytes leave: whoever was stopped for a while must not send.
         if now.plus(account.longest_call_ms) >= claim.lease.until {
             let note = "the lease is too short to send".to_owned();
-            return self.commit(
-                claim,
-                account,
-                &Event::NotSent {
-                    note,
-                    retry_after_ms: None,
-                },
-            );
+            return self.commit(claim, account, &Event::NotSent { note, retry_after_ms: None });
         }
         let answer = account.submitter.submit(&claim.record.refund).await;
         let event = match answer {
-            Ok(accepted) => Event::Accepted {
-                gateway_refund_no: accepted.gateway_refund_no,
-            },
+            Ok(accepted) => Event::Accepted { gateway_refund_no: accepted.gateway_refund_no },
             Err(err) => submit_event(&err, self.parts.clock.now()),
         };
         self.commit(claim, account, &event)
@@ -124,23 +100,18 @@ impl Handler {
         let answer = account.querier.query(&claim.record.refund).await;
         let event = match answer {
             Ok(QueryAnswer::Found(found)) => {
-                self.tell_others(&claim.record, &found.lines, found.grade)
-                    .await;
+                self.tell_others(&claim.record, &found.lines, found.grade).await;
                 query_event(&claim.record, &found, self.parts.clock.now())
             }
             Ok(QueryAnswer::NotFound { grade, note }) if grade >= Grade::B => {
                 Event::NotFound { note }
             }
-            Ok(QueryAnswer::NotFound { note, .. }) => Event::NoAnswer {
-                note,
-                retry_after_ms: None,
-            },
+            Ok(QueryAnswer::NotFound { note, .. }) => {
+                Event::NoAnswer { note, retry_after_ms: None }
+            }
             Err(err) => {
                 warn_of_forgery(&claim.record.refund.refund_no, &err);
-                Event::NoAnswer {
-                    note: err.chain(),
-                    retry_after_ms: err.retry_after_ms(),
-                }
+                Event::NoAnswer { note: err.chain(), retry_after_ms: err.retry_after_ms() }
             }
         };
         self.commit(claim, account, &event)
@@ -152,17 +123,10 @@ impl Handler {
         let own = record.refund.refund_no.as_str();
         let is_final = |word| matches!(word, StatusWord::Success | StatusWord::Failed);
         let parked = record.state.kind() == StateKind::Parked; // else two parked ones wake each other
-        let others = lines
-            .iter()
-            .filter(|line| line.refund_no != own && is_final(line.word));
+        let others = lines.iter().filter(|line| line.refund_no != own && is_final(line.word));
         for line in others.filter(|_| grade == Grade::A && !parked) {
             let known = match RefundNo::parse(&line.refund_no) {
-                Ok(no) => self
-                    .parts
-                    .ledger
-                    .find(&no)
-                    .await
-                    .map(|found| found.map(|_| no)),
+                Ok(no) => self.parts.ledger.find(&no).await.map(|found| found.map(|_| no)),
                 Err(_) => Ok(None),
             };
             match known {
@@ -183,39 +147,24 @@ impl Handler {
 
     /// A refund whose account the configuration no longer has: nothing is sent, nothing concluded.
     fn without_account(&self, claim: Claim) -> Result<Box<Commit>, IllegalTransition> {
-        let note = format!(
-            "the configuration has no account {}",
-            claim.record.refund.account
-        );
+        let note = format!("the configuration has no account {}", claim.record.refund.account);
         tracing::error!(refund.no = %claim.record.refund.refund_no, "{note}");
         let wait = Some(NO_ACCOUNT_WAIT_MS);
         let event = match claim.record.state.kind() {
             StateKind::Submitting if claim.facts.intent_lost => Event::AnswerUnknown { note },
-            StateKind::Submitting => Event::NotSent {
-                note,
-                retry_after_ms: wait,
-            },
+            StateKind::Submitting => Event::NotSent { note, retry_after_ms: wait },
             StateKind::Requested
             | StateKind::Unconfirmed
             | StateKind::Refused
             | StateKind::Processing
             | StateKind::Parked
-            | StateKind::Settled => Event::NoAnswer {
-                note,
-                retry_after_ms: wait,
-            },
+            | StateKind::Settled => Event::NoAnswer { note, retry_after_ms: wait },
         };
         let at = self.parts.clock.now();
         let policy = crate::domain::Policy::default();
         let advanced = advance(claim.record, &event, at, &policy)?;
         let scope = advanced.record.order_scope.clone();
-        Ok(commit(
-            claim.lease,
-            advanced,
-            &scope,
-            policy.order_gap_ms,
-            at,
-        ))
+        Ok(commit(claim.lease, advanced, &scope, policy.order_gap_ms, at))
     }
 
     /// What `event` makes of the refund, ready for the ledger.
@@ -228,13 +177,7 @@ impl Handler {
         let at = self.parts.clock.now();
         let advanced = advance(claim.record, event, at, &account.policy)?;
         let gateway = account.submitter.gateway();
-        Ok(commit(
-            claim.lease,
-            advanced,
-            gateway,
-            account.policy.order_gap_ms,
-            at,
-        ))
+        Ok(commit(claim.lease, advanced, gateway, account.policy.order_gap_ms, at))
     }
 }
 
@@ -242,10 +185,7 @@ impl Handler {
 fn submit_event(err: &GatewayError, at: UnixMillis) -> Event {
     let note = err.chain();
     match err.certainty() {
-        Certainty::NotSent { retry_after_ms } => Event::NotSent {
-            note,
-            retry_after_ms,
-        },
+        Certainty::NotSent { retry_after_ms } => Event::NotSent { note, retry_after_ms },
         Certainty::Refused(refusal) => Event::SubmitRefused(refusal),
         Certainty::Contradicted => set_aside(ParkCause::Discrepancy, note, at),
         Certainty::Unknown => Event::AnswerUnknown { note },
@@ -267,23 +207,12 @@ fn commit(
     order_gap_ms: u64,
     at: UnixMillis,
 ) -> Box<Commit> {
-    let Advanced {
-        record,
-        plan,
-        publish,
-    } = advanced;
-    let result = if publish {
-        result_of(&record, gateway)
-    } else {
-        None
-    };
+    let Advanced { record, plan, publish } = advanced;
+    let result = if publish { result_of(&record, gateway) } else { None };
     let order = match &record.state {
         RefundState::Settled(end) => Some(OrderRelease {
             freed: (end.outcome == Outcome::Failed).then_some(record.refund.amount),
-            next_at: record
-                .tally
-                .submitted_at
-                .map_or(at, |sent| sent.plus(order_gap_ms)),
+            next_at: record.tally.submitted_at.map_or(at, |sent| sent.plus(order_gap_ms)),
         }),
         RefundState::Requested { .. }
         | RefundState::Submitting { .. }
@@ -292,11 +221,5 @@ fn commit(
         | RefundState::Processing { .. }
         | RefundState::Parked(_) => None,
     };
-    Box::new(Commit {
-        lease,
-        record,
-        plan,
-        result,
-        order,
-    })
+    Box::new(Commit { lease, record, plan, result, order })
 }

@@ -41,10 +41,7 @@ pub(super) struct LedgerBackend {
 
 impl LedgerBackend {
     pub(super) fn new(held: mpsc::Receiver<Held>, commits: mpsc::Sender<Pending>) -> Self {
-        Self {
-            held: Arc::new(Mutex::new(held)),
-            commits,
-        }
+        Self { held: Arc::new(Mutex::new(held)), commits }
     }
 }
 
@@ -68,9 +65,7 @@ impl Backend for LedgerBackend {
         _worker: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
         let mut channel = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        channel
-            .poll_recv(cx)
-            .map(|held| held.map(|held| Ok(Task::new(held))))
+        channel.poll_recv(cx).map(|held| held.map(|held| Ok(Task::new(held))))
     }
 
     fn poll_close(
@@ -94,9 +89,7 @@ impl BackendConfig for LedgerBackend {
     }
 
     fn middleware(&mut self, _worker: &mut WorkerContext) -> CommitLayer {
-        CommitLayer {
-            commits: self.commits.clone(),
-        }
+        CommitLayer { commits: self.commits.clone() }
     }
 }
 
@@ -111,10 +104,7 @@ impl<S> Layer<S> for CommitLayer {
     type Service = CommitService<S>;
 
     fn layer(&self, inner: S) -> CommitService<S> {
-        CommitService {
-            inner,
-            commits: self.commits.clone(),
-        }
+        CommitService { inner, commits: self.commits.clone() }
     }
 }
 
@@ -148,12 +138,7 @@ where
             match handled.await.map_err(Into::into) {
                 Ok(Some(commit)) => {
                     let (done, stored) = oneshot::channel();
-                    commits
-                        .send(Pending {
-                            commit: *commit,
-                            done,
-                        })
-                        .await?;
+                    commits.send(Pending { commit: *commit, done }).await?;
                     if stored.await? == Committed::StaleFence {
                         tracing::warn!(
                             refund.no = %refund_no,

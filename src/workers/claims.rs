@@ -74,20 +74,14 @@ async fn hand_out(claims: Claims, free: Vec<OwnedSemaphorePermit>, held: &mpsc::
     for (claim, slot) in claims.claims.into_iter().zip(free) {
         // The channel has room for every slot, so this does not wait. It fails only when the worker
         // is gone; the lease then runs out by itself.
-        let _ = held
-            .send(Held {
-                claim,
-                slot: Arc::new(slot),
-            })
-            .await;
+        let _ = held.send(Held { claim, slot: Arc::new(slot) }).await;
     }
 }
 
 /// Sleeps until a refund is due, something wakes the workers, or `stop` says so.
 async fn sleep(parts: &Parts, next_due: Option<UnixMillis>, stop: &mut watch::Receiver<bool>) {
-    let idle = next_due.map_or(IDLE_MAX, |due| {
-        Duration::from_millis(due.since(parts.clock.now())).min(IDLE_MAX)
-    });
+    let idle = next_due
+        .map_or(IDLE_MAX, |due| Duration::from_millis(due.since(parts.clock.now())).min(IDLE_MAX));
     tokio::select! {
         () = tokio::time::sleep(idle) => {}
         () = parts.wake.notified() => {}

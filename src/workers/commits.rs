@@ -20,10 +20,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while pending.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (commits, waiting): (Vec<Commit>, Vec<_>) = batch
-            .drain(..)
-            .map(|pending| (pending.commit, pending.done))
-            .unzip();
+        let (commits, waiting): (Vec<Commit>, Vec<_>) =
+            batch.drain(..).map(|pending| (pending.commit, pending.done)).unzip();
         let answers = store(&parts, &commits).await;
         for ((commit, answer), done) in commits.iter().zip(answers).zip(waiting) {
             log(commit, answer);
@@ -61,9 +59,7 @@ async fn persist(parts: &Parts, commits: &[Commit]) -> Vec<Committed> {
                 return vec![Committed::StaleFence; commits.len()];
             }
             Err(err) => {
-                let first = commits
-                    .first()
-                    .map(|commit| commit.lease.refund_no.to_string());
+                let first = commits.first().map(|commit| commit.lease.refund_no.to_string());
                 tracing::warn!(
                     %err,
                     refund.no = first,

@@ -85,10 +85,7 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
     }
     // The claiming side is gone or stops by itself; the committing side ends with its senders.
     let _ = claiming.await;
-    if tokio::time::timeout(settings.shutdown, committing)
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(settings.shutdown, committing).await.is_err() {
         tracing::error!("the ledger did not confirm in time; leases will run out by themselves");
     }
 }
@@ -101,9 +98,7 @@ async fn too_late(mut stop: watch::Receiver<bool>, limit: Duration) {
 
 /// Runs the apalis worker until its backend has ended. A worker that fails is made anew.
 async fn work(backend: LedgerBackend, handler: Arc<Handler>, settings: &Settings) {
-    let Settings {
-        name, concurrency, ..
-    } = settings.clone();
+    let Settings { name, concurrency, .. } = settings.clone();
     let monitor = Monitor::new()
         .register(move |_restarts| {
             let handler = Arc::clone(&handler);

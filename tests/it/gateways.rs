@@ -1,10 +1,7 @@
 //! The gateway adapters against a server on this machine: exact request bytes, call counts, and
 //! every way in which an answer can fail to come.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which clippy does not count as tests"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not count as tests")]
 
 #[path = "gateways_http.rs"]
 mod http;

@@ -8,9 +8,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::client;
 use super::server::{Reply, Server, response};
 
-const NOT_SENT: Certainty = Certainty::NotSent {
-    retry_after_ms: None,
-};
+const NOT_SENT: Certainty = Certainty::NotSent { retry_after_ms: None };
 
 async fn post(client: &Client, url: &str) -> Result<Vec<u8>, GatewayError> {
     client.post_form(&url.parse().unwrap(), &[("a", "1")]).await
@@ -24,12 +22,7 @@ async fn post_once(reply: Reply) -> (GatewayError, Server) {
 
 /// A client that waits this long for a connection, and this long for everything.
 fn impatient(connect_timeout_ms: u64, timeout_ms: u64) -> Client {
-    Client::new(&Settings {
-        connect_timeout_ms,
-        timeout_ms,
-        ..Settings::default()
-    })
-    .unwrap()
+    Client::new(&Settings { connect_timeout_ms, timeout_ms, ..Settings::default() }).unwrap()
 }
 
 #[tokio::test]
@@ -44,9 +37,7 @@ async fn a_refused_port_is_proof_that_nothing_was_sent() {
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_proof_that_nothing_was_sent() {
-    let err = post(&client(), "http://gateway.invalid/")
-        .await
-        .unwrap_err();
+    let err = post(&client(), "http://gateway.invalid/").await.unwrap_err();
     assert!(matches!(err, GatewayError::Connect(_)), "{}", err.chain());
 }
 
@@ -58,17 +49,12 @@ async fn a_connect_that_times_out_is_proof_that_nothing_was_sent() {
     let listener = socket.listen(1).unwrap();
     let addr = listener.local_addr().unwrap();
     let mut filling = Vec::new();
-    while let Ok(Ok(stream)) = tokio::time::timeout(
-        std::time::Duration::from_millis(100),
-        TcpStream::connect(addr),
-    )
-    .await
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(std::time::Duration::from_millis(100), TcpStream::connect(addr)).await
     {
         filling.push(stream);
     }
-    let err = post(&impatient(50, 5_000), &format!("http://{addr}/"))
-        .await
-        .unwrap_err();
+    let err = post(&impatient(50, 5_000), &format!("http://{addr}/")).await.unwrap_err();
     assert!(matches!(err, GatewayError::Connect(_)), "{}", err.chain());
 }
 
@@ -79,9 +65,7 @@ async fn a_failed_tls_handshake_is_proof_that_nothing_was_sent() {
     let plain = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         stream.readable().await.unwrap();
-        stream
-            .try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .unwrap();
+        stream.try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
         stream
     });
     let err = post(&client(), &url).await.unwrap_err();
@@ -100,11 +84,7 @@ async fn a_server_that_takes_the_request_and_closes_leaves_it_unknown() {
         half("garbage\r\n\r\n"),
     ] {
         let (err, server) = post_once(reply.clone()).await;
-        assert!(
-            matches!(err, GatewayError::Broken(_)),
-            "{reply:?}: {}",
-            err.chain()
-        );
+        assert!(matches!(err, GatewayError::Broken(_)), "{reply:?}: {}", err.chain());
         assert_eq!(err.certainty(), Certainty::Unknown);
         assert_eq!(server.seen().len(), 1, "{reply:?}");
     }
@@ -112,14 +92,11 @@ async fn a_server_that_takes_the_request_and_closes_leaves_it_unknown() {
 
 #[tokio::test]
 async fn a_server_that_never_answers_or_never_ends_is_a_timeout() {
-    for reply in [
-        Reply::Silence,
-        Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{".to_vec()),
-    ] {
+    for reply in
+        [Reply::Silence, Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{".to_vec())]
+    {
         let server = Server::start([reply]).await;
-        let err = post(&impatient(5_000, 150), &server.url("/"))
-            .await
-            .unwrap_err();
+        let err = post(&impatient(5_000, 150), &server.url("/")).await.unwrap_err();
         assert!(matches!(err, GatewayError::Timeout(_)), "{}", err.chain());
         assert_eq!(err.certainty(), Certainty::Unknown);
         assert_eq!(server.seen().len(), 1);
@@ -135,11 +112,7 @@ async fn a_request_on_a_reused_connection_that_breaks_is_not_sent_again() {
     let err = post(&client, &url).await.unwrap_err();
     assert!(matches!(err, GatewayError::Broken(_)), "{}", err.chain());
     let connections: Vec<usize> = server.seen().iter().map(|seen| seen.connection).collect();
-    assert_eq!(
-        connections,
-        [0, 0],
-        "the second went over the first one's connection, once"
-    );
+    assert_eq!(connections, [0, 0], "the second went over the first one's connection, once");
     assert!(post(&client, &url).await.is_ok());
     assert_eq!(server.seen().len(), 3);
 }
@@ -159,10 +132,7 @@ async fn a_connection_closed_while_idle_never_leads_to_a_second_send() {
         }
     }
     let seen = server.seen().len();
-    assert!(
-        (answered..=CALLS).contains(&seen),
-        "{seen} requests for {CALLS} calls"
-    );
+    assert!((answered..=CALLS).contains(&seen), "{seen} requests for {CALLS} calls");
 }
 
 #[tokio::test]
@@ -182,17 +152,10 @@ async fn a_body_over_the_limit_is_unreadable_whether_its_length_was_announced_or
         format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1001\r\n{body}\r\n");
     for reply in [Reply::ok(&body), Reply::Bytes(chunked.into_bytes())] {
         let (err, _) = post_once(reply).await;
-        assert!(
-            matches!(err, GatewayError::Unreadable(_)),
-            "{}",
-            err.chain()
-        );
+        assert!(matches!(err, GatewayError::Unreadable(_)), "{}", err.chain());
     }
     let server = Server::start([Reply::ok(&body[1..])]).await;
-    assert_eq!(
-        post(&client(), &server.url("/")).await.unwrap().len(),
-        4_096
-    );
+    assert_eq!(post(&client(), &server.url("/")).await.unwrap().len(), 4_096);
 }
 
 #[tokio::test]
@@ -201,11 +164,7 @@ async fn a_redirect_is_not_followed() {
         let target = Server::start([Reply::ok("{}")]).await;
         let location = format!("location: {}\r\n", target.url("/"));
         let (err, server) = post_once(Reply::http(status, &location, "")).await;
-        assert!(
-            matches!(err, GatewayError::HttpStatus { .. }),
-            "{}",
-            err.chain()
-        );
+        assert!(matches!(err, GatewayError::HttpStatus { .. }), "{}", err.chain());
         assert_eq!(err.certainty(), Certainty::Unknown);
         assert_eq!((server.seen().len(), target.seen().len()), (1, 0));
     }
@@ -213,16 +172,10 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn any_status_but_200_and_429_is_unknown() {
-    for status in [
-        201, 204, 304, 400, 401, 403, 404, 408, 409, 500, 502, 503, 504,
-    ] {
+    for status in [201, 204, 304, 400, 401, 403, 404, 408, 409, 500, 502, 503, 504] {
         let reply = Reply::http(&format!("{status} X"), "retry-after: 7\r\n", "");
         let (err, server) = post_once(reply).await;
-        let GatewayError::HttpStatus {
-            status: got,
-            retry_after_ms,
-        } = err
-        else {
+        let GatewayError::HttpStatus { status: got, retry_after_ms } = err else {
             panic!("{status}: {}", err.chain());
         };
         assert_eq!((got, retry_after_ms), (status, Some(7_000)));
@@ -241,9 +194,7 @@ async fn too_many_requests_puts_off_for_as_long_as_the_gateway_asks() {
         ),
     ] {
         let (err, server) = post_once(Reply::http("429 Slow", headers, "")).await;
-        let expected = Certainty::NotSent {
-            retry_after_ms: wait,
-        };
+        let expected = Certainty::NotSent { retry_after_ms: wait };
         assert_eq!(err.certainty(), expected);
         assert_eq!(server.seen().len(), 1);
     }

@@ -33,10 +33,8 @@ fn iotpay_submitter(server: &Server) -> IotpaySubmitter {
 
 /// A body with its signature.
 fn signed(pairs: &[(&str, &str)]) -> String {
-    let mut params: BTreeMap<String, String> = pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    let mut params: BTreeMap<String, String> =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     params.insert("sign".to_owned(), sign::sign(&params, KEY));
     serde_json::to_string(&params).unwrap()
 }
@@ -60,10 +58,7 @@ async fn an_iotpay_refund_goes_out_once_and_byte_for_byte_as_the_page_says() {
         panic!("one request");
     };
     assert_eq!(seen.line, "POST /v1/refund_order HTTP/1.1");
-    assert_eq!(
-        seen.header("content-type"),
-        Some("application/x-www-form-urlencoded")
-    );
+    assert_eq!(seen.header("content-type"), Some("application/x-www-form-urlencoded"));
     assert_eq!(
         seen.body,
         concat!(
@@ -117,10 +112,7 @@ async fn an_ionlinepay_refund_goes_out_once_as_a_signed_form() {
         panic!("one request");
     };
     assert_eq!(seen.line, "POST /gateway/ HTTP/1.1");
-    assert_eq!(
-        seen.header("content-type"),
-        Some("application/x-www-form-urlencoded")
-    );
+    assert_eq!(seen.header("content-type"), Some("application/x-www-form-urlencoded"));
     let sent = form(&seen.body);
     assert!(sign::verify(&sent, KEY));
     let (nonce, signature) = (&sent["nonce_str"], &sent["sign"]);
@@ -181,12 +173,7 @@ async fn what_is_no_answer_of_the_protocol_is_unknown_and_sent_once() {
         ];
         for submitter in submitters {
             let err = submitter.submit(&refund()).await.unwrap_err();
-            assert_eq!(
-                err.certainty(),
-                Certainty::Unknown,
-                "{body}: {}",
-                err.chain()
-            );
+            assert_eq!(err.certainty(), Certainty::Unknown, "{body}: {}", err.chain());
         }
         let queriers: [Box<dyn RefundQuerier>; 2] = [
             Box::new(IotpayQuerier::new(iotpay(&server))),
@@ -251,18 +238,9 @@ fn settings_that_no_request_could_carry_are_refused_by_name() {
     assert_eq!(field(&|s| s.merchant_id = "1".repeat(31)), "merchant_id");
     assert_eq!(field(&|s| s.login_name = String::new()), "login_name");
     assert_eq!(field(&|s| s.key = "".into()), "key");
-    assert_eq!(
-        field(&|s| s.submit_path = "@other.example/".to_owned()),
-        "submit_path"
-    );
-    assert_eq!(
-        field(&|s| s.base_url = "nonsense".to_owned()),
-        "submit_path"
-    );
-    assert_eq!(
-        field(&|s| s.query_id_field = "sign".to_owned()),
-        "query_id_field"
-    );
+    assert_eq!(field(&|s| s.submit_path = "@other.example/".to_owned()), "submit_path");
+    assert_eq!(field(&|s| s.base_url = "nonsense".to_owned()), "submit_path");
+    assert_eq!(field(&|s| s.query_id_field = "sign".to_owned()), "query_id_field");
 }
 
 #[test]
@@ -270,8 +248,5 @@ fn no_key_is_ever_printed() {
     let settings = iotpay_settings("https://api.iotpaycloud.com");
     let gateway = Arc::new(iotpay::Gateway::new(settings, client()).unwrap());
     let printed = format!("{:?}", IotpaySubmitter::new(gateway, None));
-    assert!(
-        printed.contains("vincent") && !printed.contains(KEY),
-        "{printed}"
-    );
+    assert!(printed.contains("vincent") && !printed.contains(KEY), "{printed}");
 }

@@ -53,10 +53,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -137,12 +134,7 @@ fn parse(bytes: &[u8], connection: usize) -> Option<Seen> {
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    let seen = Seen {
-        connection,
-        line,
-        headers,
-        body: body.to_owned(),
-    };
+    let seen = Seen { connection, line, headers, body: body.to_owned() };
     let length: usize = seen.header("content-length")?.parse().ok()?;
     (body.len() == length).then_some(seen)
 }

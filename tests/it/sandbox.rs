@@ -57,12 +57,7 @@ impl Seen {
                 | Value::Object(_) => (name, value.to_string()),
             })
             .collect();
-        Ok(Self {
-            status,
-            retry_after,
-            text,
-            params,
-        })
+        Ok(Self { status, retry_after, text, params })
     }
 
     fn get(&self, name: &str) -> &str {
@@ -78,19 +73,12 @@ impl Seen {
 fn client() -> Client {
     // The first test installs it; for the others it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .tls_certs_only([])
-        .no_proxy()
-        .retry(reqwest::retry::never())
-        .build()
-        .unwrap()
+    Client::builder().tls_certs_only([]).no_proxy().retry(reqwest::retry::never()).build().unwrap()
 }
 
 fn params(pairs: &[(&str, &str)], key: &str) -> Params {
-    let mut params: Params = pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    let mut params: Params =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     params.insert("sign".to_owned(), sign::sign(&params, key));
     params
 }
@@ -104,10 +92,7 @@ impl Shop {
         })
         .await
         .unwrap();
-        Self {
-            gateway,
-            http: client(),
-        }
+        Self { gateway, http: client() }
     }
 
     /// The same with one fault for all requests.
@@ -171,10 +156,7 @@ impl Shop {
         ];
         all.extend_from_slice(pairs);
         let params = params(&all, self.hk_key());
-        let form: Vec<_> = params
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()))
-            .collect();
+        let form: Vec<_> = params.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         self.post(self.gateway.ionlinepay_url(), &form).await
     }
 
@@ -223,27 +205,13 @@ async fn until(happened: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn iotpay_takes_a_refund_and_signs_what_became_of_it() {
-    let shop = Shop::open(Settings {
-        processing_polls: 1,
-        ..Settings::default()
-    })
-    .await;
+    let shop = Shop::open(Settings { processing_polls: 1, ..Settings::default() }).await;
     let taken = shop.submit("R1").await.unwrap();
     assert!(taken.signed_by(shop.key()), "{taken:?}");
-    let said = [
-        "retCode",
-        "resCode",
-        "mchRefundNo",
-        "refundAmount",
-        "status",
-    ];
+    let said = ["retCode", "resCode", "mchRefundNo", "refundAmount", "status"];
     let said = said.map(|name| taken.get(name));
     assert_eq!(said, ["SUCCESS", "SUCCESS", "R1", "100", "1"]);
-    assert!(
-        taken.text.contains("\"refundAmount\":100"),
-        "{}",
-        taken.text
-    );
+    assert!(taken.text.contains("\"refundAmount\":100"), "{}", taken.text);
 
     assert_eq!(shop.ask("R1").await.unwrap().get("status"), "1");
     let ended = shop.ask("R1").await.unwrap();
@@ -303,24 +271,15 @@ async fn ionlinepay_takes_a_refund_and_names_every_parameter_of_the_page() {
 
 #[tokio::test]
 async fn a_query_may_show_the_whole_order_with_the_own_line_last() {
-    let shop = Shop::open(Settings {
-        lines: Lines::WholeOrder,
-        ..Settings::default()
-    })
-    .await;
+    let shop = Shop::open(Settings { lines: Lines::WholeOrder, ..Settings::default() }).await;
     for no in ["R1", "R2"] {
         shop.submit(no).await.unwrap();
     }
     let found = shop.ask_hk("R1").await.unwrap();
     let said = ["refund_count", "out_refund_no_0", "out_refund_no_1"];
     assert_eq!(said.map(|name| found.get(name)), ["2", "R2", "R1"]);
-    let all = shop
-        .hk(
-            "ionline.unified.trade.refundquery",
-            &[("transaction_id", "U-1")],
-        )
-        .await
-        .unwrap();
+    let all =
+        shop.hk("ionline.unified.trade.refundquery", &[("transaction_id", "U-1")]).await.unwrap();
     assert_eq!(all.get("refund_count"), "2");
 }
 
@@ -381,19 +340,10 @@ async fn unknown_orders_unknown_refunds_and_too_much_are_refused_in_each_protoco
     let unknown = shop.submit("R1").await.unwrap();
     assert!(unknown.signed_by(shop.key()));
     let said = ["retCode", "resCode", "errCode"];
-    assert_eq!(
-        said.map(|name| unknown.get(name)),
-        ["SUCCESS", "FAIL", "0112"]
-    );
-    assert_eq!(
-        shop.submit_hk("R1").await.unwrap().get("err_code"),
-        "ORDERNOTEXIST"
-    );
+    assert_eq!(said.map(|name| unknown.get(name)), ["SUCCESS", "FAIL", "0112"]);
+    assert_eq!(shop.submit_hk("R1").await.unwrap().get("err_code"), "ORDERNOTEXIST");
     assert_eq!(shop.ask("R1").await.unwrap().get("errCode"), "0112");
-    assert_eq!(
-        shop.ask_hk("R1").await.unwrap().get("err_code"),
-        "REFUNDNOTEXIST"
-    );
+    assert_eq!(shop.ask_hk("R1").await.unwrap().get("err_code"), "REFUNDNOTEXIST");
 
     let paid = PaidOrder {
         gateway_order_no: Some("U-1".to_owned()),
@@ -424,11 +374,7 @@ async fn a_repeated_number_is_replayed_rejected_or_paid_again_as_the_settings_sa
         (Duplicates::Rejects, "FAIL", 1),
         (Duplicates::PaysAgain, "SUCCESS", 2),
     ] {
-        let shop = Shop::open(Settings {
-            duplicates,
-            ..Settings::default()
-        })
-        .await;
+        let shop = Shop::open(Settings { duplicates, ..Settings::default() }).await;
         let first = shop.submit("R1").await.unwrap();
         let again = shop.submit("R1").await.unwrap();
         assert_eq!(again.get("retCode"), code, "{duplicates:?}");
@@ -444,11 +390,8 @@ async fn a_repeated_number_is_replayed_rejected_or_paid_again_as_the_settings_sa
 #[tokio::test]
 async fn a_refund_settles_by_the_clock() {
     let clock = Arc::new(ManualClock::new(UnixMillis::new(0)));
-    let settings = Settings {
-        auto_orders: Some(100),
-        settle_after_ms: 60_000,
-        ..Settings::default()
-    };
+    let settings =
+        Settings { auto_orders: Some(100), settle_after_ms: 60_000, ..Settings::default() };
     let addr = settings.listen;
     let sandbox = Sandbox::with_clock(settings, clock.clone());
     let gateway = sandbox.listen(addr).await.unwrap();
@@ -581,18 +524,11 @@ async fn bodies_that_are_no_answer_hide_a_refund_that_was_executed() {
     let faults = [Fault::Html, Fault::EmptyBody, Fault::Truncated];
     for fault in faults {
         let shop = Shop::with_fault(On::Both, fault.clone()).await;
-        for seen in [
-            shop.submit("R1").await.unwrap(),
-            shop.ask_hk("R1").await.unwrap(),
-        ] {
+        for seen in [shop.submit("R1").await.unwrap(), shop.ask_hk("R1").await.unwrap()] {
             assert_eq!(seen.status, 200);
             assert!(seen.params.is_empty(), "{fault:?}: {seen:?}");
         }
-        assert_eq!(
-            (shop.effects("R1"), shop.queries("R1")),
-            (1, 1),
-            "{fault:?}"
-        );
+        assert_eq!((shop.effects("R1"), shop.queries("R1")), (1, 1), "{fault:?}");
     }
 }
 
@@ -603,10 +539,7 @@ async fn an_answer_can_break_off_in_the_middle() {
     assert!(err.is_body() || err.is_decode(), "{err:?}");
     let raw = raw_submit(&shop).await.unwrap();
     let text = String::from_utf8(raw).unwrap();
-    assert!(
-        text.contains("\"mchRefundNo\"") && !text.contains("\"sign\""),
-        "{text}"
-    );
+    assert!(text.contains("\"mchRefundNo\"") && !text.contains("\"sign\""), "{text}");
     assert_eq!(shop.effects("R1"), 1);
 }
 
@@ -652,10 +585,7 @@ async fn another_amount_or_number_is_echoed_under_a_good_signature() {
     let seen = shop.submit("R1").await.unwrap();
     assert!(seen.signed_by(shop.key()));
     assert_eq!(seen.get("mchRefundNo"), "XR1");
-    assert_eq!(
-        shop.ask_hk("R1").await.unwrap().get("out_refund_no_0"),
-        "XR1"
-    );
+    assert_eq!(shop.ask_hk("R1").await.unwrap().get("out_refund_no_0"), "XR1");
     assert_eq!((shop.effects("R1"), shop.effects("XR1")), (1, 0));
 }
 
@@ -673,10 +603,7 @@ async fn a_system_error_tells_nobody_whether_the_refund_was_executed() {
         assert_eq!((shop.effects("R1"), shop.effects("R2")), (effects, effects));
     }
     let code = Some("0110".to_owned());
-    let fault = Fault::SysError {
-        code,
-        processed: true,
-    };
+    let fault = Fault::SysError { code, processed: true };
     let shop = Shop::with_fault(On::Queries, fault).await;
     assert_eq!(shop.ask("R1").await.unwrap().get("errCode"), "0110");
 }
@@ -687,19 +614,14 @@ async fn a_refusal_has_the_code_that_was_set_and_moves_nothing() {
     let shop = Shop::with_fault(On::Submits, Fault::Refuse { code }).await;
     let seen = shop.submit_hk("R1").await.unwrap();
     assert!(seen.signed_by(shop.hk_key()));
-    assert_eq!(
-        (seen.get("status"), seen.get("err_code")),
-        ("0", "NOTENOUGH")
-    );
+    assert_eq!((seen.get("status"), seen.get("err_code")), ("0", "NOTENOUGH"));
     assert_eq!(shop.submit("R1").await.unwrap().get("errCode"), "NOTENOUGH");
     assert!(shop.gateway.book().refund("R1").is_none());
 }
 
 #[tokio::test]
 async fn statuses_can_be_unsure_unlisted_or_any_word_whatever_the_book_says() {
-    let word = |word: &str| Fault::Status {
-        word: word.to_owned(),
-    };
+    let word = |word: &str| Fault::Status { word: word.to_owned() };
     for (fault, iotpay, ionlinepay) in [
         (Fault::NotSure, "0", "NOTSURE"),
         (Fault::UnlistedStatus, "7", "REVERSING"),
@@ -740,15 +662,10 @@ async fn final_failures_and_abnormal_and_endless_refunds_move_no_money() {
 #[tokio::test]
 async fn a_refund_can_stay_invisible_for_a_number_of_queries() {
     let shop = Shop::open(Settings::default()).await;
-    let rule = Rule::new(On::Queries, Fault::NotFound)
-        .refund_no("R1")
-        .times(2);
+    let rule = Rule::new(On::Queries, Fault::NotFound).refund_no("R1").times(2);
     shop.gateway.sandbox().add_fault(rule);
     shop.submit("R1").await.unwrap();
-    assert_eq!(
-        shop.ask_hk("R1").await.unwrap().get("err_code"),
-        "REFUNDNOTEXIST"
-    );
+    assert_eq!(shop.ask_hk("R1").await.unwrap().get("err_code"), "REFUNDNOTEXIST");
     assert_eq!(shop.ask("R1").await.unwrap().get("retCode"), "FAIL");
     assert_eq!(shop.ask("R1").await.unwrap().get("status"), "2");
     assert_eq!((shop.effects("R1"), shop.queries("R1")), (1, 3));
@@ -760,12 +677,7 @@ async fn a_stranger_can_stand_on_the_first_line() {
     shop.submit("R1").await.unwrap();
     let found = shop.ask_hk("R1").await.unwrap();
     assert!(found.signed_by(shop.hk_key()));
-    let said = [
-        "refund_count",
-        "out_refund_no_0",
-        "refund_status_0",
-        "out_refund_no_1",
-    ];
+    let said = ["refund_count", "out_refund_no_0", "refund_status_0", "out_refund_no_1"];
     let said = said.map(|name| found.get(name));
     assert_eq!(said, ["2", "STRANGER-1", "SUCCESS", "R1"]);
     assert_eq!(shop.gateway.sandbox().totals().refunds, 1);
@@ -775,27 +687,17 @@ async fn a_stranger_can_stand_on_the_first_line() {
 
 #[tokio::test]
 async fn the_book_is_read_over_http_and_shows_a_gateway_that_paid_twice() {
-    let shop = Shop::open(Settings {
-        duplicates: Duplicates::PaysAgain,
-        ..Settings::default()
-    })
-    .await;
+    let shop =
+        Shop::open(Settings { duplicates: Duplicates::PaysAgain, ..Settings::default() }).await;
     shop.submit("R1").await.unwrap();
     shop.submit("R1").await.unwrap();
-    let (status, text) = shop
-        .control(reqwest::Method::GET, "/book", String::new())
-        .await;
+    let (status, text) = shop.control(reqwest::Method::GET, "/book", String::new()).await;
     let book: BookSnapshot = serde_json::from_str(&text).unwrap();
     assert_eq!(status, 200);
     assert_eq!(book, shop.gateway.book());
-    let twice = Violation::PaidTwice {
-        refund_no: "R1".to_owned(),
-        effects: 2,
-    };
+    let twice = Violation::PaidTwice { refund_no: "R1".to_owned(), effects: 2 };
     assert_eq!(book.violations, [twice]);
-    let (_, text) = shop
-        .control(reqwest::Method::GET, "/book/totals", String::new())
-        .await;
+    let (_, text) = shop.control(reqwest::Method::GET, "/book/totals", String::new()).await;
     assert_eq!(serde_json::from_str::<Totals>(&text).unwrap(), book.totals);
 }
 

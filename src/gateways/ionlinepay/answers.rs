@@ -55,10 +55,7 @@ pub(super) fn read_submit(
     let asked = [
         (REFUND_NO, Some(refund.refund_no.as_str())),
         (ORDER_NO, refund.order.order_no().map(OrderNo::as_str)),
-        (
-            GATEWAY_ORDER_NO,
-            refund.order.gateway_order_no().map(GatewayOrderNo::as_str),
-        ),
+        (GATEWAY_ORDER_NO, refund.order.gateway_order_no().map(GatewayOrderNo::as_str)),
     ];
     for (field, asked) in asked {
         if let (Some(got), Some(asked)) = (answer.text(field), asked)
@@ -75,9 +72,7 @@ pub(super) fn read_submit(
     if !succeeded(&answer)? {
         return Err(failure(&answer));
     }
-    Ok(Acceptance {
-        gateway_refund_no: answer.gateway_refund_no("refund_id"),
-    })
+    Ok(Acceptance { gateway_refund_no: answer.gateway_refund_no("refund_id") })
 }
 
 /// What the answer to a refund query proves.
@@ -118,9 +113,7 @@ fn read(settings: &Settings, body: &[u8]) -> Result<Answer, GatewayError> {
             return Err(GatewayError::BadSignature("sign is missing".to_owned()));
         }
         Signature::Wrong => {
-            return Err(GatewayError::BadSignature(
-                "sign does not match the fields".to_owned(),
-            ));
+            return Err(GatewayError::BadSignature("sign does not match the fields".to_owned()));
         }
     }
     match answer.text("mch_id") {
@@ -134,9 +127,7 @@ fn read(settings: &Settings, body: &[u8]) -> Result<Answer, GatewayError> {
 fn succeeded(answer: &Answer) -> Result<bool, GatewayError> {
     match answer.text("result_code") {
         Some(code) => Ok(code == "0"),
-        None => Err(GatewayError::Unreadable(
-            "result_code is missing".to_owned(),
-        )),
+        None => Err(GatewayError::Unreadable("result_code is missing".to_owned())),
     }
 }
 
@@ -145,16 +136,10 @@ fn failure(answer: &Answer) -> GatewayError {
     let code = answer.note(&["err_code"]);
     let message = answer.note(MESSAGES);
     match class_of(CODES, &code) {
-        Class::NotExecuted => GatewayError::Refused(Refusal {
-            code,
-            message,
-            grade: Grade::A,
-        }),
-        Class::PutOff { retry_after_ms } => GatewayError::PutOff {
-            code,
-            message,
-            retry_after_ms: Some(retry_after_ms),
-        },
+        Class::NotExecuted => GatewayError::Refused(Refusal { code, message, grade: Grade::A }),
+        Class::PutOff { retry_after_ms } => {
+            GatewayError::PutOff { code, message, retry_after_ms: Some(retry_after_ms) }
+        }
         Class::NotFound | Class::Ambiguous => GatewayError::Ambiguous { code, message },
     }
 }
@@ -165,15 +150,12 @@ fn failed_query(answer: &Answer) -> Result<QueryAnswer, GatewayError> {
     let code = answer.note(&["err_code"]);
     let message = answer.note(MESSAGES);
     match class_of(CODES, &code) {
-        Class::NotFound => Ok(QueryAnswer::NotFound {
-            grade: Grade::A,
-            note: format!("{code} {message}"),
-        }),
-        Class::PutOff { retry_after_ms } => Err(GatewayError::PutOff {
-            code,
-            message,
-            retry_after_ms: Some(retry_after_ms),
-        }),
+        Class::NotFound => {
+            Ok(QueryAnswer::NotFound { grade: Grade::A, note: format!("{code} {message}") })
+        }
+        Class::PutOff { retry_after_ms } => {
+            Err(GatewayError::PutOff { code, message, retry_after_ms: Some(retry_after_ms) })
+        }
         Class::NotExecuted | Class::Ambiguous => Err(GatewayError::Ambiguous { code, message }),
     }
 }
@@ -213,10 +195,7 @@ fn line_numbers(answer: &Answer) -> Result<BTreeMap<u32, &str>, GatewayError> {
         else {
             continue;
         };
-        let number = suffix
-            .parse::<u32>()
-            .ok()
-            .filter(|number| number.to_string() == suffix);
+        let number = suffix.parse::<u32>().ok().filter(|number| number.to_string() == suffix);
         match number {
             Some(number) => numbers.insert(number, suffix),
             None if prefix == NO => {
@@ -267,10 +246,7 @@ fn complete(answer: &Answer) -> Result<(), GatewayError> {
     }
     Err(GatewayError::Ambiguous {
         code: "refund_count".to_owned(),
-        message: format!(
-            "is {:?} with {shown} lines, none of them of this refund",
-            clip(count)
-        ),
+        message: format!("is {:?} with {shown} lines, none of them of this refund", clip(count)),
     })
 }
 

@@ -31,11 +31,7 @@ fn refund_r1() -> Refund {
         Some(OrderNo::parse("O1").unwrap()),
         Some(AmountCents::new(900).unwrap()),
     );
-    Refund {
-        order: order.unwrap(),
-        reason: Some("late & cold".to_owned()),
-        ..refund("R1", 500)
-    }
+    Refund { order: order.unwrap(), reason: Some("late & cold".to_owned()), ..refund("R1", 500) }
 }
 
 /// The fields of an answer that was understood, as the page's table has them.
@@ -121,11 +117,7 @@ fn a_refund_carries_what_is_assumed_and_a_query_what_the_page_says() {
         ("op_user_id", "100520000116"),
     ]]);
     assert_eq!(submit, expected);
-    let chosen = Settings {
-        op_user_id: Some("clerk".to_owned()),
-        send_reason: true,
-        ..settings()
-    };
+    let chosen = Settings { op_user_id: Some("clerk".to_owned()), send_reason: true, ..settings() };
     let chosen = wire::submit_params(&chosen, &refund);
     assert_eq!(chosen["op_user_id"], "clerk");
     assert_eq!(chosen["refund_reason"], "late & cold");
@@ -149,10 +141,7 @@ fn a_refund_carries_what_is_assumed_and_a_query_what_the_page_says() {
 #[test]
 fn the_check_names_the_field_of_the_request_and_the_rule() {
     let text = |order: OrderRef| {
-        let refund = Refund {
-            order,
-            ..refund_r1()
-        };
+        let refund = Refund { order, ..refund_r1() };
         wire::check_submit(&settings(), &refund)
             .map_or_else(|err| err.to_string(), |()| "fine".to_owned())
     };
@@ -211,30 +200,17 @@ fn three_lines_out_of_order_with_the_pages_own_count_are_told_apart_by_number() 
         .iter()
         .map(|line| (line.n, line.refund_no.as_str(), line.status.as_str()))
         .collect();
-    assert_eq!(
-        seen,
-        [
-            (0, "R2", "FAIL"),
-            (2, "R3", "SUCCESS"),
-            (7, "R1", "PROCESSING")
-        ]
-    );
+    assert_eq!(seen, [(0, "R2", "FAIL"), (2, "R3", "SUCCESS"), (7, "R1", "PROCESSING")]);
     assert_eq!(judge(&refund_r1(), &found), Verdict::Processing);
 }
 
 #[test]
 fn absence_is_not_concluded_from_an_answer_that_may_show_less_than_there_is() {
-    let other: &[(&str, &str)] = &[
-        ("out_refund_no_0", "R2"),
-        ("refund_fee_0", "300"),
-        ("refund_status_0", "SUCCESS"),
-    ];
+    let other: &[(&str, &str)] =
+        &[("out_refund_no_0", "R2"), ("refund_fee_0", "300"), ("refund_status_0", "SUCCESS")];
     for count in ["e", "2", "", "-1"] {
         let err = query_fields(&[other, &[("refund_count", count)]]).unwrap_err();
-        assert!(
-            matches!(err, GatewayError::Ambiguous { .. }),
-            "{count}: {err}"
-        );
+        assert!(matches!(err, GatewayError::Ambiguous { .. }), "{count}: {err}");
     }
     for count in ["0", "1"] {
         let found = found(query_fields(&[other, &[("refund_count", count)]]));
@@ -242,33 +218,18 @@ fn absence_is_not_concluded_from_an_answer_that_may_show_less_than_there_is() {
     }
     let empty = found(query_fields(&[&[("refund_count", "0")]]));
     assert_eq!(judge(&refund_r1(), &empty), Verdict::Absent);
-    for hidden in [
-        "out_refund_no_$n",
-        "out_refund_no_00",
-        "out_refund_no_",
-        "refund_status_1",
-    ] {
+    for hidden in ["out_refund_no_$n", "out_refund_no_00", "out_refund_no_", "refund_status_1"] {
         let lines: &[(&str, &str)] = &[("refund_count", "1"), (hidden, "R1")];
         let err = query_fields(&[other, lines]).unwrap_err();
-        assert!(
-            matches!(err, GatewayError::Unreadable(_)),
-            "{hidden}: {err}"
-        );
+        assert!(matches!(err, GatewayError::Unreadable(_)), "{hidden}: {err}");
     }
 }
 
 #[test]
 fn a_broken_line_counts_only_if_it_is_ours() {
-    for broken in [
-        ("refund_fee_0", "5.00"),
-        ("refund_fee_0", ""),
-        ("refund_status_0", ""),
-    ] {
+    for broken in [("refund_fee_0", "5.00"), ("refund_fee_0", ""), ("refund_status_0", "")] {
         let err = query_fields(&[OUR_LINE, &[broken]]).unwrap_err();
-        assert!(
-            matches!(err, GatewayError::Unreadable(_)),
-            "{broken:?}: {err}"
-        );
+        assert!(matches!(err, GatewayError::Unreadable(_)), "{broken:?}: {err}");
         let others: &[(&str, &str)] = &[("out_refund_no_0", "R2"), broken];
         let ours: &[(&str, &str)] = &[
             ("out_refund_no_1", "R1"),
@@ -281,10 +242,7 @@ fn a_broken_line_counts_only_if_it_is_ours() {
         let [line] = found.lines.as_slice() else {
             panic!("one line: {found:?}");
         };
-        assert_eq!(
-            (line.n, line.time, line.gateway_refund_no.clone()),
-            (1, None, None)
-        );
+        assert_eq!((line.n, line.time, line.gateway_refund_no.clone()), (1, None, None));
         assert_eq!(judge(&refund_r1(), &found), Verdict::Failed);
     }
 }
@@ -307,56 +265,35 @@ fn a_flood_of_lines_is_refused() {
 
 #[test]
 fn numbers_and_strings_are_the_same_and_unknown_fields_are_signed_too() {
-    let text = String::from_utf8(body(fields(&[
-        HEAD,
-        ORDER,
-        OUR_LINE,
-        &[("brand_new", "x")],
-    ])))
-    .unwrap();
+    let text =
+        String::from_utf8(body(fields(&[HEAD, ORDER, OUR_LINE, &[("brand_new", "x")]]))).unwrap();
     let bare = text
         .replace("\"500\"", "500")
         .replace("\"refund_count\":\"1\"", "\"refund_count\":1")
         .replace("\"status\":\"0\"", "\"status\":0");
     assert_ne!(text, bare);
     assert_eq!(found(query(bare.as_bytes())), found(query(text.as_bytes())));
-    let sign = text
-        .split("\"sign\":\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    let sign = text.split("\"sign\":\"").nth(1).unwrap().split('"').next().unwrap();
     let lower = text.replace(sign, &sign.to_ascii_lowercase());
     assert!(query(lower.as_bytes()).is_ok());
     for forged in [
         text.replace("\"x\"", "\"y\""),
         text.replace("R1", "R2"),
         text.replace("\"sign\"", "\"sing\""),
-        text.replace("FAIL", "SUCCESS")
-            .replace("\"500\"", "\"501\""),
+        text.replace("FAIL", "SUCCESS").replace("\"500\"", "\"501\""),
     ] {
         let err = query(forged.as_bytes()).unwrap_err();
-        assert!(
-            matches!(err, GatewayError::BadSignature(_)),
-            "{forged}: {err}"
-        );
+        assert!(matches!(err, GatewayError::BadSignature(_)), "{forged}: {err}");
         let err = read_submit(&settings(), &refund_r1(), forged.as_bytes()).unwrap_err();
-        assert!(
-            matches!(err, GatewayError::BadSignature(_)),
-            "{forged}: {err}"
-        );
+        assert!(matches!(err, GatewayError::BadSignature(_)), "{forged}: {err}");
     }
 }
 
 #[test]
 fn a_status_other_than_zero_teaches_nothing_even_if_it_is_signed_and_says_much() {
     for status in ["1", "500", "00", "SUCCESS"] {
-        let says: &[(&str, &str)] = &[
-            ("status", status),
-            ("err_code", "REFUNDNOTEXIST"),
-            ("message", "no such refund"),
-        ];
+        let says: &[(&str, &str)] =
+            &[("status", status), ("err_code", "REFUNDNOTEXIST"), ("message", "no such refund")];
         let err = query_fields(&[says]).unwrap_err();
         assert!(matches!(err, GatewayError::Ambiguous { .. }), "{err}");
         let err = submit_fields(&[says, &[("err_code", "PARAM_ERROR")]].concat()).unwrap_err();
@@ -413,28 +350,18 @@ fn every_listed_code_has_its_class_in_a_refund_and_in_a_query() {
         ("INVALID_REQ_TOO_MUCH", 60_000),
         ("NOTENOUGH", 900_000),
     ];
-    let unknown = [
-        "SYSTEMERROR",
-        "ERROR",
-        "INVALID_REQUEST",
-        "REFUND_FEE_MISMATCH",
-        "REFUNDNOTEXIST",
-    ];
+    let unknown =
+        ["SYSTEMERROR", "ERROR", "INVALID_REQUEST", "REFUND_FEE_MISMATCH", "REFUNDNOTEXIST"];
     let listed: BTreeSet<&str> = CODES.iter().map(|row| row.code).collect();
     assert_eq!(listed.len(), CODES.len(), "no code is listed twice");
     let unlisted = ["TRADE_STATE_ERROR", "systemerror", "REFUND_EXISTS", ""];
     for code in listed.iter().copied().chain(unlisted) {
-        let says: &[(&str, &str)] = &[
-            ("result_code", "1"),
-            ("err_code", code),
-            ("err_msg", "because"),
-        ];
+        let says: &[(&str, &str)] =
+            &[("result_code", "1"), ("err_code", code), ("err_msg", "because")];
         let certainty = submit_fields(says).unwrap_err().certainty();
         let wait = put_off.iter().find(|(name, _)| *name == code);
         let expected = if let Some((_, wait)) = wait {
-            Certainty::NotSent {
-                retry_after_ms: Some(*wait),
-            }
+            Certainty::NotSent { retry_after_ms: Some(*wait) }
         } else if unknown.contains(&code) || unlisted.contains(&code) {
             Certainty::Unknown
         } else {
@@ -478,10 +405,8 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
         "\\PC{0,6}",
     ];
     let object = proptest::collection::vec((name, value), 0..10).prop_map(|pairs| {
-        let fields: Vec<String> = pairs
-            .iter()
-            .map(|(name, value)| format!("\"{name}\":{value}"))
-            .collect();
+        let fields: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", fields.join(",")).into_bytes()
     });
     prop_oneof![proptest::collection::vec(any::<u8>(), 0..200), object]

@@ -97,20 +97,14 @@ impl Gateway {
         }
         key_is_set(&settings.key)?;
         let url = url("base_url", &settings.base_url)?;
-        Ok(Self {
-            settings,
-            http,
-            url,
-        })
+        Ok(Self { settings, http, url })
     }
 
     /// Signs and sends once.
     async fn post(&self, params: Params) -> Result<Vec<u8>, GatewayError> {
         let params = wire::signed(params, &self.settings.key)?;
-        let fields: Vec<(&str, &str)> = params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let fields: Vec<(&str, &str)> =
+            params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.http.post_form(&self.url, &fields).await
     }
 }
@@ -144,8 +138,7 @@ impl RefundSubmitter for IonlinepaySubmitter {
     }
 
     async fn submit(&self, refund: &Refund) -> Result<Acceptance, GatewayError> {
-        self.check(refund)
-            .map_err(|err| GatewayError::Request(err.to_string()))?;
+        self.check(refund).map_err(|err| GatewayError::Request(err.to_string()))?;
         let settings = &self.gateway.settings;
         let params = wire::submit_params(settings, refund);
         let body = self.gateway.post(params).await?;

@@ -63,15 +63,9 @@ pub(super) fn submit_params(settings: &Settings, refund: &Refund) -> Params {
         }
     };
     let total = refund.order.paid.map(|paid| paid.to_string());
-    let user = settings
-        .op_user_id
-        .as_ref()
-        .unwrap_or(&settings.merchant_id);
+    let user = settings.op_user_id.as_ref().unwrap_or(&settings.merchant_id);
     put(ORDER_NO, refund.order.order_no().map(OrderNo::as_str));
-    put(
-        GATEWAY_ORDER_NO,
-        refund.order.gateway_order_no().map(GatewayOrderNo::as_str),
-    );
+    put(GATEWAY_ORDER_NO, refund.order.gateway_order_no().map(GatewayOrderNo::as_str));
     put(REFUND_NO, Some(refund.refund_no.as_str()));
     put("total_fee", total.as_deref());
     put("refund_fee", Some(&refund.amount.to_string()));

@@ -21,25 +21,10 @@ pub const CODES: &[CodeRow] = &[
     row("0011", "POST required", Class::NotExecuted, PAGE),
     row("0012", "post data empty", Class::NotExecuted, PAGE),
     row("0013", "signature error", Class::NotExecuted, PAGE),
-    row(
-        "0014",
-        "parameter missing or invalid",
-        Class::NotExecuted,
-        PAGE,
-    ),
+    row("0014", "parameter missing or invalid", Class::NotExecuted, PAGE),
     row("0015", "merchant not found", Class::NotExecuted, PAGE),
-    row(
-        "0110",
-        "third-party timeout",
-        Class::Ambiguous,
-        PAGE_AND_XXPAY,
-    ),
-    row(
-        "0111",
-        "third-party exception",
-        Class::Ambiguous,
-        PAGE_AND_XXPAY,
-    ),
+    row("0110", "third-party timeout", Class::Ambiguous, PAGE_AND_XXPAY),
+    row("0111", "third-party exception", Class::Ambiguous, PAGE_AND_XXPAY),
     row("0112", "order not found", Class::NotExecuted, PAGE),
     // Meant for payments. In answer to a refund it may as well say "already refunded".
     row("0113", "already paid", Class::Ambiguous, PAGE),
@@ -53,10 +38,5 @@ const fn row(
     class: Class,
     source: &'static str,
 ) -> CodeRow {
-    CodeRow {
-        code,
-        meaning,
-        class,
-        source,
-    }
+    CodeRow { code, meaning, class, source }
 }

@@ -145,12 +145,7 @@ impl Gateway {
         };
         let submit_url = join("submit_path", &settings.submit_path)?;
         let query_url = join("query_path", &settings.query_path)?;
-        Ok(Self {
-            settings,
-            http,
-            submit_url,
-            query_url,
-        })
+        Ok(Self { settings, http, submit_url, query_url })
     }
 }
 
@@ -190,8 +185,7 @@ impl RefundSubmitter for IotpaySubmitter {
     }
 
     async fn submit(&self, refund: &Refund) -> Result<Acceptance, GatewayError> {
-        self.check(refund)
-            .map_err(|err| GatewayError::Request(err.to_string()))?;
+        self.check(refund).map_err(|err| GatewayError::Request(err.to_string()))?;
         let gateway = &*self.gateway;
         let params = wire::submit_params(&gateway.settings, refund, self.client_ip(refund));
         let form = wire::signed_json(params, &gateway.settings.key)?;

@@ -137,9 +137,9 @@ pub(super) fn read_submit(
     }
     let status = answer.text("status");
     match status.map(|status| word(settings, status)) {
-        None | Some(StatusWord::Success | StatusWord::Processing) => Ok(Acceptance {
-            gateway_refund_no: answer.gateway_refund_no("refundOrderId"),
-        }),
+        None | Some(StatusWord::Success | StatusWord::Processing) => {
+            Ok(Acceptance { gateway_refund_no: answer.gateway_refund_no("refundOrderId") })
+        }
         // XxPay answers SUCCESS and SUCCESS although the refund failed; `status` tells. Assumed.
         Some(StatusWord::Failed) => Err(GatewayError::Refused(Refusal {
             code: format!("status {}", clip(status.unwrap_or_default())),
@@ -182,9 +182,7 @@ pub(super) fn read_query(
         .or_else(|| answer.text(&settings.query_id_field))
         .ok_or_else(|| missing(REFUND_NO))?;
     let status = answer.text("status").ok_or_else(|| missing("status"))?;
-    let amount_cents = answer
-        .cents("refundAmount")?
-        .ok_or_else(|| missing("refundAmount"))?;
+    let amount_cents = answer.cents("refundAmount")?.ok_or_else(|| missing("refundAmount"))?;
     let line = StatusLine {
         n: 0,
         refund_no: echo.to_owned(),
@@ -195,10 +193,7 @@ pub(super) fn read_query(
         time: time(&answer),
         reason: None,
     };
-    Ok(QueryAnswer::Found(Found {
-        lines: vec![line],
-        grade,
-    }))
+    Ok(QueryAnswer::Found(Found { lines: vec![line], grade }))
 }
 
 /// Reads a body and checks what holds for every answer: the signature if there is one, and whose
@@ -212,9 +207,7 @@ fn read(settings: &Settings, body: &[u8]) -> Result<(Answer, Grade), GatewayErro
         Signature::Valid => Grade::A,
         Signature::Missing => Grade::B,
         Signature::Wrong => {
-            return Err(GatewayError::BadSignature(
-                "sign does not match the fields".to_owned(),
-            ));
+            return Err(GatewayError::BadSignature("sign does not match the fields".to_owned()));
         }
     };
     echo_matches(&answer, grade == Grade::A, MERCHANT, &settings.merchant_id)?;
@@ -238,10 +231,9 @@ fn echo_matches(
 fn ret_code(answer: &Answer) -> Result<&str, GatewayError> {
     match answer.text("retCode") {
         Some(code @ (SUCCESS | FAIL)) => Ok(code),
-        Some(code) => Err(GatewayError::Ambiguous {
-            code: clip(code),
-            message: answer.note(MESSAGES),
-        }),
+        Some(code) => {
+            Err(GatewayError::Ambiguous { code: clip(code), message: answer.note(MESSAGES) })
+        }
         None => Err(GatewayError::Unreadable("retCode is missing".to_owned())),
     }
 }
@@ -265,23 +257,14 @@ fn both_succeeded(answer: &Answer) -> Result<bool, GatewayError> {
 fn failure(answer: &Answer, grade: Grade) -> GatewayError {
     let message = answer.note(MESSAGES);
     let Some(code) = answer.text(ERROR_CODE).map(clip) else {
-        return GatewayError::Ambiguous {
-            code: FAIL.to_owned(),
-            message,
-        };
+        return GatewayError::Ambiguous { code: FAIL.to_owned(), message };
     };
     match class_of(CODES, &code) {
-        Class::NotExecuted => GatewayError::Refused(Refusal {
-            code,
-            message,
-            grade,
-        }),
+        Class::NotExecuted => GatewayError::Refused(Refusal { code, message, grade }),
         // Only a signature makes "not taken" a proof.
-        Class::PutOff { retry_after_ms } if grade == Grade::A => GatewayError::PutOff {
-            code,
-            message,
-            retry_after_ms: Some(retry_after_ms),
-        },
+        Class::PutOff { retry_after_ms } if grade == Grade::A => {
+            GatewayError::PutOff { code, message, retry_after_ms: Some(retry_after_ms) }
+        }
         Class::PutOff { .. } | Class::NotFound | Class::Ambiguous => {
             GatewayError::Ambiguous { code, message }
         }
@@ -314,11 +297,7 @@ fn not_found(
 
 /// What a status means by the settings.
 fn word(settings: &Settings, status: &str) -> StatusWord {
-    settings
-        .status_map
-        .get(status)
-        .copied()
-        .unwrap_or(StatusWord::Unlisted)
+    settings.status_map.get(status).copied().unwrap_or(StatusWord::Unlisted)
 }
 
 /// `refundSuccTime`, ms since 1970. Assumed, from XxPay.

@@ -31,10 +31,7 @@ fn sample() -> Refund {
 }
 
 fn params_of(pairs: &[(&str, &str)]) -> Params {
-    pairs
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-        .collect()
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
 /// A body without a signature.
@@ -44,9 +41,7 @@ fn unsigned(pairs: &[(&str, &str)]) -> Vec<u8> {
 
 /// A body with a right signature.
 fn signed(pairs: &[(&str, &str)]) -> Vec<u8> {
-    signed_json(params_of(pairs), &KEY.into())
-        .unwrap()
-        .into_bytes()
+    signed_json(params_of(pairs), &KEY.into()).unwrap().into_bytes()
 }
 
 fn submit(body: &[u8]) -> Result<Acceptance, GatewayError> {
@@ -83,17 +78,11 @@ fn the_sample_of_the_page_is_reproduced_but_for_what_is_empty_or_undocumented() 
 
 #[test]
 fn device_and_currency_are_sent_only_when_there_is_a_reason_to() {
-    let with_device = Refund {
-        device: Some("WEB".to_owned()),
-        ..sample()
-    };
+    let with_device = Refund { device: Some("WEB".to_owned()), ..sample() };
     let plain = submit_params(&settings(), &with_device, Some("1.2.3.4"));
     assert_eq!(plain.get("device").map(String::as_str), Some("WEB"));
     assert_eq!(plain.get("currency"), None);
-    let with_currency = Settings {
-        send_currency: true,
-        ..settings()
-    };
+    let with_currency = Settings { send_currency: true, ..settings() };
     let params = submit_params(&with_currency, &with_device, Some("1.2.3.4"));
     assert_eq!(params.get("currency").map(String::as_str), Some("CAD"));
 }
@@ -118,10 +107,7 @@ fn the_check_names_the_field_of_the_request_and_the_rule() {
         text(&sample(), Some("2001:0db8:0000:0000:0000:ff00:0042:8329")),
         "client_ip must have 1 to 32 characters for this gateway, got 39"
     );
-    let device = |n: usize| Refund {
-        device: Some("D".repeat(n)),
-        ..sample()
-    };
+    let device = |n: usize| Refund { device: Some("D".repeat(n)), ..sample() };
     assert_eq!(text(&device(64), ip), "fine");
     assert!(text(&device(65), ip).starts_with("device must have 1 to 64"));
 }
@@ -187,43 +173,27 @@ fn every_listed_code_has_its_class_in_a_refund_and_says_nothing_in_a_query() {
             ]
         };
         for code in not_executed {
-            for (body, grade) in [
-                (unsigned(&body(code)), Grade::B),
-                (signed(&body(code)), Grade::A),
-            ] {
-                let refusal = Refusal {
-                    code: code.to_owned(),
-                    message: "because".to_owned(),
-                    grade,
-                };
+            for (body, grade) in
+                [(unsigned(&body(code)), Grade::B), (signed(&body(code)), Grade::A)]
+            {
+                let refusal =
+                    Refusal { code: code.to_owned(), message: "because".to_owned(), grade };
                 assert_eq!(certainty(&body), Certainty::Refused(refusal));
             }
         }
         for code in ambiguous.into_iter().chain(["0119", "9999", "10", ""]) {
-            assert_eq!(
-                certainty(&signed(&body(code))),
-                Certainty::Unknown,
-                "{code}"
-            );
+            assert_eq!(certainty(&signed(&body(code))), Certainty::Unknown, "{code}");
         }
         for code in listed.iter().filter(|code| **code != "0112") {
             let err = query(&signed(&body(code))).unwrap_err();
-            assert!(
-                matches!(err, GatewayError::Ambiguous { .. }),
-                "{code}: {err}"
-            );
+            assert!(matches!(err, GatewayError::Ambiguous { .. }), "{code}: {err}");
         }
     }
 }
 
 #[test]
 fn words_without_a_code_refuse_nothing() {
-    for text in [
-        "signature error",
-        "already refunded",
-        "refund order exists",
-        "",
-    ] {
+    for text in ["signature error", "already refunded", "refund order exists", ""] {
         let body = signed(&[("retCode", "FAIL"), ("retMsg", text)]);
         assert_eq!(certainty(&body), Certainty::Unknown, "{text}");
     }
@@ -231,27 +201,18 @@ fn words_without_a_code_refuse_nothing() {
 
 #[test]
 fn an_echo_that_differs_is_a_contradiction_if_signed_and_else_teaches_nothing() {
-    for (field, value) in [
-        ("mchRefundNo", "1537224899792"),
-        ("refundAmount", "2"),
-        ("mchId", "10000577"),
-    ] {
+    for (field, value) in
+        [("mchRefundNo", "1537224899792"), ("refundAmount", "2"), ("mchId", "10000577")]
+    {
         for more in [vec![], vec![("status", "3")]] {
             let mut pairs = ok_with(&[(field, value)]);
             pairs.extend(more);
-            assert_eq!(
-                certainty(&signed(&pairs)),
-                Certainty::Contradicted,
-                "{field}"
-            );
+            assert_eq!(certainty(&signed(&pairs)), Certainty::Contradicted, "{field}");
             assert_eq!(certainty(&unsigned(&pairs)), Certainty::Unknown, "{field}");
         }
     }
-    let same = ok_with(&[
-        ("mchRefundNo", "1537224899791"),
-        ("refundAmount", "1"),
-        ("mchId", "10000576"),
-    ]);
+    let same =
+        ok_with(&[("mchRefundNo", "1537224899791"), ("refundAmount", "1"), ("mchId", "10000576")]);
     assert!(submit(&signed(&same)).is_ok());
     let garbled = submit(&signed(&ok_with(&[("refundAmount", "1.00")]))).unwrap_err();
     assert!(matches!(garbled, GatewayError::Unreadable(_)), "{garbled}");
@@ -261,13 +222,7 @@ fn an_echo_that_differs_is_a_contradiction_if_signed_and_else_teaches_nothing() 
 fn a_signature_covers_every_field_received_in_either_case_and_by_exact_text() {
     let text = String::from_utf8(signed(&ok_with(&[("new", "x y"), ("empty", "")]))).unwrap();
     assert!(submit(text.as_bytes()).is_ok());
-    let sign = text
-        .split("\"sign\":\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    let sign = text.split("\"sign\":\"").nth(1).unwrap().split('"').next().unwrap();
     let lower = text.replace(sign, &sign.to_ascii_lowercase());
     assert!(submit(lower.as_bytes()).is_ok());
     // A number is signed by its text, whether it stands in quotes or not; nulls may count or not.
@@ -285,15 +240,9 @@ fn a_signature_covers_every_field_received_in_either_case_and_by_exact_text() {
         text.replace(sign, "no"),
     ] {
         let err = submit(forged.as_bytes()).unwrap_err();
-        assert!(
-            matches!(err, GatewayError::BadSignature(_)),
-            "{forged}: {err}"
-        );
+        assert!(matches!(err, GatewayError::BadSignature(_)), "{forged}: {err}");
         let err = query(forged.as_bytes()).unwrap_err();
-        assert!(
-            matches!(err, GatewayError::BadSignature(_)),
-            "{forged}: {err}"
-        );
+        assert!(matches!(err, GatewayError::BadSignature(_)), "{forged}: {err}");
     }
 }
 
@@ -320,10 +269,9 @@ fn a_query_gives_one_line_with_the_status_as_spelt_and_as_mapped() {
         ("4", StatusWord::Unlisted),
         ("SUCCESS", StatusWord::Unlisted),
     ] {
-        for (body, grade) in [
-            (signed(&found(status)), Grade::A),
-            (unsigned(&found(status)), Grade::B),
-        ] {
+        for (body, grade) in
+            [(signed(&found(status)), Grade::A), (unsigned(&found(status)), Grade::B)]
+        {
             let QueryAnswer::Found(found) = query(&body).unwrap() else {
                 panic!("found");
             };
@@ -346,10 +294,7 @@ fn a_query_answer_about_another_refund_or_about_none_is_no_information() {
         let mut pairs = found("2");
         pairs.retain(|(name, _)| *name != missing);
         let err = query(&signed(&pairs)).unwrap_err();
-        assert!(
-            matches!(err, GatewayError::Unreadable(_)),
-            "{missing}: {err}"
-        );
+        assert!(matches!(err, GatewayError::Unreadable(_)), "{missing}: {err}");
     }
     for (field, value) in [("mchRefundNo", "R2"), ("mchId", "1")] {
         let pairs: Vec<_> = found("2")
@@ -377,33 +322,17 @@ fn absence_needs_a_listed_code_or_a_listed_text_without_a_code() {
         Err(_) => false,
     };
     assert!(absent(&[("retCode", "FAIL"), ("errCode", "0112")]));
-    assert!(absent(&[
-        ("retCode", "SUCCESS"),
-        ("resCode", "FAIL"),
-        ("errCode", "0112")
-    ]));
-    assert!(absent(&[
-        ("retCode", "FAIL"),
-        ("retMsg", " Refund order NOT found ")
-    ]));
-    assert!(!absent(&[
-        ("retCode", "FAIL"),
-        ("retMsg", "refund order not found yet")
-    ]));
-    assert!(!absent(&[
-        ("retCode", "FAIL"),
-        ("retMsg", "order not found")
-    ]));
+    assert!(absent(&[("retCode", "SUCCESS"), ("resCode", "FAIL"), ("errCode", "0112")]));
+    assert!(absent(&[("retCode", "FAIL"), ("retMsg", " Refund order NOT found ")]));
+    assert!(!absent(&[("retCode", "FAIL"), ("retMsg", "refund order not found yet")]));
+    assert!(!absent(&[("retCode", "FAIL"), ("retMsg", "order not found")]));
     assert!(!absent(&[
         ("retCode", "FAIL"),
         ("errCode", "0010"),
         ("retMsg", "refund order not found"),
     ]));
     assert!(!absent(&[("retCode", "FAIL")]));
-    let blank = Settings {
-        not_found_texts: vec![String::new()],
-        ..settings()
-    };
+    let blank = Settings { not_found_texts: vec![String::new()], ..settings() };
     assert!(read_query(&blank, &sample(), &unsigned(&[("retCode", "FAIL")])).is_err());
     let body = signed(&[("retCode", "FAIL"), ("errCode", "0112")]);
     let Ok(QueryAnswer::NotFound { grade, .. }) = query(&body) else {
@@ -431,10 +360,8 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
         "\\PC{0,6}",
     ];
     let object = proptest::collection::vec((name, value), 0..8).prop_map(|pairs| {
-        let fields: Vec<String> = pairs
-            .iter()
-            .map(|(name, value)| format!("\"{name}\":{value}"))
-            .collect();
+        let fields: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", fields.join(",")).into_bytes()
     });
     prop_oneof![proptest::collection::vec(any::<u8>(), 0..200), object]
