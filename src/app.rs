@@ -62,7 +62,7 @@ impl Store {
     ///
     /// # Errors
     /// [`LedgerError`] says what to change.
-    pub async fn open(settings: &config::Redis) -> Result<Self, LedgerError> {
+    pub async fn open(settings: &config::model::Redis) -> Result<Self, LedgerError> {
         let embedded = match &settings.url {
             Some(_) => None,
             None => Some(Embedded::start(Path::new(&settings.data_dir)).await?),
@@ -276,13 +276,15 @@ impl Service {
     ) -> Result<Self, LedgerError> {
         let clock = RedisClock::connect(&store.connector).await?;
         let ledger = Arc::new(store.ledger().await?);
+        let (shared_ledger, shared_clock): (Arc<dyn Ledger>, Arc<dyn Clock>) =
+            (ledger.clone(), clock.clone());
         let name = worker_name(clock.now());
         let requests = Arc::new(store.requests(&name).await?);
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let parts = workers::Parts {
-            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ledger: shared_ledger,
+            clock: shared_clock,
             accounts: Arc::new(accounts),
             wake: Arc::clone(&wake),
         };

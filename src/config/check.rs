@@ -96,7 +96,7 @@ impl Checked {
                 self.gateways.insert(legal, gateway.clone());
             }
             Err(err) => {
-                self.problem(format!("gateways.{name}"), format!("is named wrongly: {err}"))
+                self.problem(format!("gateways.{name}"), format!("is named wrongly: {err}"));
             }
         }
         if gateway.protocol == Protocol::IotpayCard {

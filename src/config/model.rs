@@ -271,6 +271,8 @@ pub enum StatusMeaning {
     Success,
     /// The gateway gave up; no money moved.
     Failed,
+    /// The gateway calls it failed, which proves nothing: a person must find out.
+    FailedUnproven,
     /// The gateway is still at it.
     Processing,
     /// The gateway itself does not know.
@@ -284,6 +286,7 @@ impl From<StatusMeaning> for StatusWord {
         match meaning {
             StatusMeaning::Success => Self::Success,
             StatusMeaning::Failed => Self::Failed,
+            StatusMeaning::FailedUnproven => Self::FailedUnproven,
             StatusMeaning::Processing => Self::Processing,
             StatusMeaning::NotSure => Self::NotSure,
             StatusMeaning::Abnormal => Self::Abnormal,

@@ -76,6 +76,9 @@ pub enum StatusWord {
     Success,
     /// The gateway gave up; no money moved.
     Failed,
+    /// The gateway calls it failed, but is known to say so of refunds that did happen, such as
+    /// after a timeout of its own channel. Asking again will not tell; a person must.
+    FailedUnproven,
     /// The gateway is still at it.
     Processing,
     /// The gateway itself does not know.
@@ -155,6 +158,8 @@ pub enum Verdict {
     Discrepancy(String),
     /// The money went back to the merchant's account: a person must settle it.
     Abnormal(String),
+    /// The gateway's word for failure does not prove it: a person must find out.
+    UnprovenFailure(String),
     /// Nothing can be concluded.
     NoInformation(String),
 }
@@ -177,6 +182,13 @@ pub fn judge(refund: &Refund, found: &Found) -> Verdict {
     if own.iter().any(|line| line.word == StatusWord::NotSure) {
         return Verdict::NoInformation("the gateway is not sure".to_owned());
     }
+    if found.grade < Grade::A {
+        return if own.iter().any(|line| line.word == StatusWord::Processing) {
+            Verdict::Processing
+        } else {
+            Verdict::NoInformation("only a signed answer can say more than that".to_owned())
+        };
+    }
     let sum = own.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.amount_cents));
     if sum != Some(refund.amount.get()) {
         let sum = sum.map_or_else(|| "more than can be counted".to_owned(), |sum| sum.to_string());
@@ -185,22 +197,23 @@ pub fn judge(refund: &Refund, found: &Found) -> Verdict {
             refund.amount
         ));
     }
-    settled_word(&own, found.grade)
+    settled_word(&own)
 }
 
-/// The verdict over lines that add up and whose words are all listed.
-fn settled_word(own: &[&StatusLine], grade: Grade) -> Verdict {
-    let all = |word: StatusWord| own.iter().all(|line| line.word == word);
+/// The verdict over signed lines that add up and whose words are all listed.
+fn settled_word(own: &[&StatusLine]) -> Verdict {
     let any = |word: StatusWord| own.iter().any(|line| line.word == word);
     if any(StatusWord::Processing) {
         Verdict::Processing
     } else if any(StatusWord::Abnormal) {
         Verdict::Abnormal("the gateway returned the money to the merchant's account".to_owned())
+    } else if any(StatusWord::FailedUnproven) {
+        Verdict::UnprovenFailure(
+            "the gateway calls it failed, which it also does when its channel timed out".to_owned(),
+        )
     } else if any(StatusWord::Success) && any(StatusWord::Failed) {
         Verdict::Discrepancy("some lines of this refund succeeded, others failed".to_owned())
-    } else if grade < Grade::A {
-        Verdict::NoInformation("a final status needs a signed answer".to_owned())
-    } else if all(StatusWord::Success) {
+    } else if any(StatusWord::Success) {
         Verdict::Succeeded
     } else {
         Verdict::Failed
@@ -251,6 +264,23 @@ mod tests {
         }
         let worthless = verdict(&[("R1", 500, "SUCCESS")], Grade::C);
         assert!(matches!(worthless, Verdict::NoInformation(_)));
+    }
+
+    #[test]
+    fn an_unsigned_answer_neither_settles_nor_parks() {
+        assert_eq!(verdict(&[("R1", 500, "PROCESSING")], Grade::B), Verdict::Processing);
+        for status in ["SUCCESS", "FAIL", "CHANGE"] {
+            let other = verdict(&[("R1", 499, status)], Grade::B);
+            assert!(matches!(other, Verdict::NoInformation(_)), "{status}: {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_that_proves_nothing_needs_a_person() {
+        let mut unproven = line("R1", 500, "3");
+        unproven.word = StatusWord::FailedUnproven;
+        let found = Found { lines: vec![unproven], grade: Grade::A };
+        assert!(matches!(judge(&refund("R1", 500), &found), Verdict::UnprovenFailure(_)));
     }
 
     #[test]

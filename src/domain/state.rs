@@ -39,6 +39,8 @@ pub enum ParkCause {
     Discrepancy,
     /// The money went back to the merchant's account.
     Abnormal,
+    /// The gateway calls it failed, in a way that does not prove it.
+    UnprovenFailure,
     /// The parameters of a resend would differ from those of the first send.
     ParamsChanged,
     /// Handling it crashed or panicked several times.
@@ -52,6 +54,7 @@ impl ParkCause {
         Self::NotFound,
         Self::Discrepancy,
         Self::Abnormal,
+        Self::UnprovenFailure,
         Self::ParamsChanged,
         Self::Poison,
     ];
@@ -63,6 +66,7 @@ impl ParkCause {
             Self::NotFound => "not_found",
             Self::Discrepancy => "discrepancy",
             Self::Abnormal => "abnormal",
+            Self::UnprovenFailure => "unproven_failure",
             Self::ParamsChanged => "params_changed",
             Self::Poison => "poison",
         }

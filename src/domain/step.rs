@@ -125,11 +125,14 @@ pub fn query_event(record: &RefundRecord, found: &Found, at: UnixMillis) -> Even
             Event::NotFound { note: "no line of the answer has this refund number".to_owned() }
         }
         // What is parked already stays so: the answer adds to its history only.
-        Verdict::Discrepancy(note) | Verdict::Abnormal(note) if parked => {
+        Verdict::Discrepancy(note) | Verdict::Abnormal(note) | Verdict::UnprovenFailure(note)
+            if parked =>
+        {
             Event::NoAnswer { note, retry_after_ms: None }
         }
         Verdict::Discrepancy(message) => set_aside(ParkCause::Discrepancy, message),
         Verdict::Abnormal(message) => set_aside(ParkCause::Abnormal, message),
+        Verdict::UnprovenFailure(message) => set_aside(ParkCause::UnprovenFailure, message),
         Verdict::NoInformation(note) => Event::NoAnswer { note, retry_after_ms: None },
     }
 }

@@ -52,11 +52,11 @@ pub struct Settings {
     pub query_id_field: String,
     /// What a numeric `status` means; a status that is missing here is unlisted and settles nothing.
     ///
-    /// Assumed, from XxPay: 0 created, 1 refunding, 2 success, 3 failed. 4 is left out on purpose:
-    /// it is success in XxPay, "closed, outcome unknown" in its successor Jeepay, and "cancelled by
-    /// system" on IOTPay's own orders. Also beware of 3: XxPay stores it on a channel timeout too,
-    /// where the refund may yet happen. A merchant who has seen that maps it to
-    /// [`StatusWord::NotSure`].
+    /// Assumed, from XxPay: 0 created, 1 refunding, 2 success, 3 failed. XxPay also stores 3 when
+    /// its own channel timed out, where the refund may yet happen, so 3 proves nothing by default
+    /// ([`StatusWord::FailedUnproven`]); a merchant whose gateway has been certified maps it to
+    /// [`StatusWord::Failed`]. 4 is left out on purpose: it is success in XxPay, "closed, outcome
+    /// unknown" in its successor Jeepay, and "cancelled by system" on IOTPay's own orders.
     pub status_map: BTreeMap<String, StatusWord>,
     /// Codes that say "no such refund" in answer to a query. Assumed: 0112, order not found.
     pub not_found_codes: Vec<String>,
@@ -92,6 +92,7 @@ impl Settings {
             not_found_texts: owned(&[
                 "refund order not found",
                 "refund order does not exist",
+                "refund order not exist",
                 "退款订单不存在",
             ]),
             send_currency: false,
@@ -105,7 +106,7 @@ fn default_status_map() -> BTreeMap<String, StatusWord> {
         ("0", StatusWord::Processing),
         ("1", StatusWord::Processing),
         ("2", StatusWord::Success),
-        ("3", StatusWord::Failed),
+        ("3", StatusWord::FailedUnproven),
     ]
     .into_iter()
     .map(|(status, word)| (status.to_owned(), word))

@@ -146,12 +146,15 @@ pub(super) fn read_submit(
             message: answer.note(MESSAGES),
             grade,
         })),
-        Some(StatusWord::NotSure | StatusWord::Abnormal | StatusWord::Unlisted) => {
-            Err(GatewayError::Ambiguous {
-                code: format!("status {}", clip(status.unwrap_or_default())),
-                message: answer.note(MESSAGES),
-            })
-        }
+        Some(
+            StatusWord::FailedUnproven
+            | StatusWord::NotSure
+            | StatusWord::Abnormal
+            | StatusWord::Unlisted,
+        ) => Err(GatewayError::Ambiguous {
+            code: format!("status {}", clip(status.unwrap_or_default())),
+            message: answer.note(MESSAGES),
+        }),
     }
 }
 

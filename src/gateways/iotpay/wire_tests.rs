@@ -142,11 +142,16 @@ fn the_numeric_status_beside_success_decides() {
         let body = signed(&ok_with(&[("status", status)]));
         assert_eq!(certainty(&body), Certainty::Unknown, "{status}");
     }
+    // 3 is a refusal only where the gateway is certified to mean it.
+    let mut certified = settings();
+    certified.status_map.insert("3".to_owned(), StatusWord::Failed);
     for (body, grade) in [
         (signed(&ok_with(&[("status", "3")])), Grade::A),
         (unsigned(&ok_with(&[("status", "3")])), Grade::B),
     ] {
-        let Certainty::Refused(refusal) = certainty(&body) else {
+        assert_eq!(certainty(&body), Certainty::Unknown);
+        let refused = read_submit(&certified, &sample(), &body).unwrap_err().certainty();
+        let Certainty::Refused(refusal) = refused else {
             panic!("status 3 is a refusal");
         };
         assert_eq!((refusal.code.as_str(), refusal.grade), ("status 3", grade));
@@ -265,7 +270,7 @@ fn a_query_gives_one_line_with_the_status_as_spelt_and_as_mapped() {
         ("0", StatusWord::Processing),
         ("1", StatusWord::Processing),
         ("2", StatusWord::Success),
-        ("3", StatusWord::Failed),
+        ("3", StatusWord::FailedUnproven),
         ("4", StatusWord::Unlisted),
         ("SUCCESS", StatusWord::Unlisted),
     ] {
