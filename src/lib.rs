@@ -16,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::float_arithmetic, reason = "tests compare shares and ratios"))]
 
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod contract;
 pub mod domain;

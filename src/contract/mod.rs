@@ -10,6 +10,7 @@
 //! | [`mod@parse`] | bytes to a checked refund, or the field and the rule it breaks |
 //! | [`result`] | a settled, parked or rejected refund as the entry of the results stream |
 //! | [`schema`] | JSON Schema of both, kept under `docs/schemas/` |
+//! | [`view`] | a stored refund as people and scripts look at it |
 //!
 //! A version of this JSON never changes its meaning; a change is a new `v`.
 
@@ -19,8 +20,10 @@ pub mod parse;
 pub mod request;
 pub mod result;
 pub mod schema;
+pub mod view;
 
 pub use fault::{Fault, Invalid, RejectCode, RequestError};
 pub use parse::{Readable, parse};
 pub use request::{OrderV1, RequestV1};
 pub use result::{Rejection, ResultV1, rejected, result_of};
+pub use view::RefundView;

@@ -180,6 +180,30 @@ pub enum SourceV1 {
     Refundd,
 }
 
+impl GradeV1 {
+    /// The word that results carry.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+        }
+    }
+}
+
+impl SourceV1 {
+    /// The word that results carry.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Query => "query",
+            Self::Callback => "callback",
+            Self::Operator => "operator",
+            Self::Refundd => "refundd",
+        }
+    }
+}
+
 impl From<&Evidence> for EvidenceV1 {
     fn from(evidence: &Evidence) -> Self {
         Self {

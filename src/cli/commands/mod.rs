@@ -1,0 +1,79 @@
+//! One file a command.
+
+pub(super) mod config;
+pub(super) mod demo;
+pub(super) mod enqueue;
+pub(super) mod list;
+pub(super) mod results;
+pub(super) mod run;
+pub(super) mod sandbox;
+pub(super) mod schema;
+pub(super) mod show;
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{CliError, Exit};
+use crate::app::Store;
+use crate::config::Config;
+
+/// Waits for SIGTERM (a normal end) or Ctrl-C (an interruption).
+async fn signalled() -> Result<Exit, CliError> {
+    let listen =
+        |kind| signal(kind).map_err(|err| CliError::Io("cannot listen to signals".to_owned(), err));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(Exit::Done),
+        _ = interrupt.recv() => Ok(Exit::Interrupted),
+    }
+}
+
+/// Opens the store, runs `work` with it, closes it whatever came of the work. Ctrl-C ends the work.
+async fn with_store<T, F>(
+    config: &Config,
+    work: impl FnOnce(std::sync::Arc<Store>) -> F,
+) -> Result<T, CliError>
+where
+    F: Future<Output = Result<T, CliError>>,
+{
+    let store = std::sync::Arc::new(Store::open(&config.settings.redis).await?);
+    let done = work(std::sync::Arc::clone(&store)).await;
+    if let Some(store) = std::sync::Arc::into_inner(store) {
+        store.close().await?;
+    }
+    done
+}
+
+/// A duration as people write it: `90s`, `15m`, `2h`, `3d`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("must be a number with ms, s, m, h or d, such as 90s or 2h".to_owned()),
+    };
+    let count: u64 = digits.parse().map_err(|_| "must begin with a number".to_owned())?;
+    count.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| "is too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7_200)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for bad in ["", "5", "h", "-1s", "1.5h", "99999999999999999999d", "18446744073709551615d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

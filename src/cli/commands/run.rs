@@ -1,0 +1,44 @@
+//! `refundd run`: intake and workers until told to stop.
+
+use super::signalled;
+use crate::app::{self, Service, Store};
+use crate::cli::{CliError, Context, Exit};
+
+/// Runs until SIGTERM or Ctrl-C; then waits for answers under way. A second signal ends at once.
+pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
+    let config = context.load_with_log()?;
+    let keys = config.keys(&context.environment)?;
+    for warning in &keys.warnings {
+        tracing::warn!("{warning}");
+    }
+    let accounts = app::accounts(&config, &keys)?;
+    if accounts.iter().next().is_none() {
+        return Err(CliError::Usage(
+            "there is no account to refund from: write an [accounts.*] and a [gateways.*] entry \
+             into a file and name it with --config"
+                .to_owned(),
+        ));
+    }
+    let names: Vec<_> = accounts.iter().map(|account| account.name.to_string()).collect();
+    let store = Store::open(&config.settings.redis).await?;
+    let service = Service::start(&config, &store, accounts).await?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespace = config.settings.redis.namespace,
+        accounts = names.join(","),
+        concurrency = config.settings.worker.concurrency,
+        "refundd is running"
+    );
+    let exit = signalled().await?;
+    tracing::info!("stopping: waiting for answers under way; a second signal ends at once");
+    tokio::select! {
+        () = service.stop() => {}
+        again = signalled() => {
+            tracing::warn!("ended at once; what was under way will be asked for");
+            return again.map(|_| Exit::Interrupted);
+        }
+    }
+    store.close().await?;
+    tracing::info!("stopped");
+    Ok(exit)
+}
