@@ -503,7 +503,7 @@ fn what_is_shown_is_toml_in_the_order_of_the_reference() {
 
     [intake]
     batch = 100
-    reclaim_idle_ms = 60000
+    reclaim_idle_ms = 10000
 
     [retention]
     settled_ms = 34560000000

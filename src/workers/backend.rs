@@ -62,10 +62,17 @@ impl Backend for LedgerBackend {
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-        _worker: &WorkerContext,
+        worker: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
         let mut channel = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        channel.poll_recv(cx).map(|held| held.map(|held| Ok(Task::new(held))))
+        channel.poll_recv(cx).map(|held| {
+            if held.is_none() {
+                // A worker whose backend has ended waits for a shutdown until it is told of one.
+                // It fails only before the worker has started, and then nobody polls.
+                let _ = worker.stop();
+            }
+            held.map(|held| Ok(Task::new(held)))
+        })
     }
 
     fn poll_close(
