@@ -28,7 +28,10 @@ fn submitting() -> RefundRecord {
         .record
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "reads like the life it tells")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "reads like the life it tells"
+)]
 fn after(record: RefundRecord, event: Event, when: UnixMillis, policy: &Policy) -> Advanced {
     advance(record, &event, when, policy).unwrap()
 }

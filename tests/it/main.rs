@@ -1,1 +1,12 @@
 //! The integration tests: one binary, so that it links once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops, with the reason"
+)]
+
+mod support;
+
+mod conformance;
