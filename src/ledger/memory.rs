@@ -151,6 +151,14 @@ impl Books {
         answer
     }
 
+    fn due_moments(&self) -> Vec<(UnixMillis, RefundNo)> {
+        let due = self.due.iter().filter_map(|(no, due)| match due {
+            Due::At(at) => Some((*at, no.clone())),
+            Due::Waits(_) => None,
+        });
+        due.collect()
+    }
+
     fn claim(&mut self, refund_no: &RefundNo, now: UnixMillis, until: UnixMillis) -> Option<Claim> {
         let record = self.refunds.get(refund_no)?.clone();
         let (mark, crashes) = match self.leases.get(refund_no) {
@@ -288,24 +296,19 @@ impl Ledger for MemoryLedger {
         let mut books = self.books();
         books.seq += 1;
         let want = want.min(BATCH_MAX);
-        let mut due: Vec<(UnixMillis, RefundNo)> = books
-            .due
-            .iter()
-            .filter_map(|(no, due)| match due {
-                Due::At(at) => Some((*at, no.clone())),
-                Due::Waits(_) => None,
-            })
-            .collect();
+        let mut due = books.due_moments();
+        due.retain(|(at, _)| *at <= now);
         due.sort_unstable();
-        let later = due.split_off(due.partition_point(|(at, _)| *at <= now));
-        let next_due = (due.len() < want)
-            .then(|| later.first().map(|(at, _)| *at))
-            .flatten();
         due.truncate(want);
-        let claims = due
+        let claims: Vec<Claim> = due
             .iter()
             .filter_map(|(_, no)| books.claim(no, now, until))
             .collect();
+        // The ends of the leases just given count, too.
+        let later = books.due_moments().into_iter().map(|(at, _)| at);
+        let next_due = (due.len() < want)
+            .then(|| later.filter(|at| *at > now).min())
+            .flatten();
         Ok(Claims {
             claims,
             unreadable: Vec::new(),

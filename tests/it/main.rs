@@ -9,5 +9,9 @@
 
 mod support;
 
+mod clock;
 mod conformance;
+mod requests;
+mod results;
 mod scripts;
+mod side_by_side;

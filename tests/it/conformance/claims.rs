@@ -90,6 +90,11 @@ async fn the_end_of_a_lease_is_the_next_due_moment(on: Subject) {
     let claim = on.claim_one(T0).await;
     assert_eq!(claim.lease.until, at(LEASE_MS));
     assert_eq!(on.claims(1, at(1)).await.next_due, Some(at(LEASE_MS)));
+    on.admit_one(&ask("R2")).await;
+    let own = on.claims(2, at(5)).await;
+    assert_eq!(own.next_due, Some(at(LEASE_MS)));
+    let own = on.claims(2, at(LEASE_MS)).await;
+    assert_eq!(own.next_due, Some(at(LEASE_MS + 5)), "the lease just given");
 }
 
 async fn a_claim_records_the_intent_to_submit(on: Subject) {
