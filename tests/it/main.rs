@@ -11,6 +11,8 @@ mod support;
 
 mod clock;
 mod conformance;
+mod embedded;
+mod outage;
 mod requests;
 mod results;
 mod scripts;
