@@ -17,3 +17,4 @@ mod requests;
 mod results;
 mod scripts;
 mod side_by_side;
+mod wake;

@@ -225,10 +225,9 @@ fn worked(claim: &Claim, from: usize, now: UnixMillis) -> Commit {
         ended(Outcome::Failed, now),
         parked(now),
     ];
-    let turned = events.iter().cycle().skip(from).take(events.len());
+    let mut turned = events.iter().cycle().skip(from).take(events.len());
     turned
-        .filter_map(|event| try_commit(claim, std::slice::from_ref(event), now))
-        .next()
+        .find_map(|event| try_commit(claim, std::slice::from_ref(event), now))
         .expect("every claimed state has an event")
 }
 

@@ -40,8 +40,6 @@ where
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, looks).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited in vain for {what}"),
-    }
+    let found = tokio::time::timeout(PATIENCE, looks).await;
+    found.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }

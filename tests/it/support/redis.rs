@@ -23,6 +23,7 @@ redis-server "$@" >redis.log 2>&1 &
 echo $!
 read -r _
 kill -9 $! 2>/dev/null
+wait $! 2>/dev/null
 cd / && [ -n "$REMOVE" ] && rm -rf "$DIR"
 "#;
 
@@ -313,9 +314,10 @@ fn stream(con: &mut Connection, key: &str) -> Vec<Line> {
 
 /// A value as text; bytes that are not UTF-8 escaped.
 fn bytes(value: &Value) -> String {
-    match value {
-        Value::BulkString(bytes) => bytes.escape_ascii().to_string().replace("\\\"", "\""),
-        other => format!("{other:?}"),
+    if let Value::BulkString(bytes) = value {
+        bytes.escape_ascii().to_string().replace("\\\"", "\"")
+    } else {
+        format!("{value:?}")
     }
 }
 
