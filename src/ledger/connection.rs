@@ -17,9 +17,6 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The longest pause between two attempts of the manager to connect.
-const RECONNECT_MAX: Duration = Duration::from_millis(500);
-
 /// The oldest Redis that has all commands refundd uses (`XAUTOCLAIM`).
 const REDIS_MIN: (u32, u32) = (6, 2);
 
@@ -57,13 +54,14 @@ impl Connector {
         Ok(Self { client })
     }
 
-    /// A connection that many tasks may use at once and that reconnects by itself.
+    /// A connection that many tasks may use at once and that reconnects by itself: once after each
+    /// command that failed. With retries of its own it would keep every command waiting, and the
+    /// first connect too, for as long as Redis is away.
     pub(super) async fn shared(&self) -> Result<ConnectionManager, LedgerError> {
         let config = ConnectionManagerConfig::new()
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_max_delay(RECONNECT_MAX)
-            .set_number_of_retries(usize::MAX);
+            .set_number_of_retries(0);
         ConnectionManager::new_with_config(self.client.clone(), config).await.map_err(map_error)
     }
 

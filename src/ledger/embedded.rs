@@ -4,6 +4,10 @@
 //! evicts. Several refundd processes may use one folder: the first starts the server, the last one
 //! out stops it. Each holds a shared lock on `users.lock`; whoever can take that lock alone is the
 //! last. A server that was left behind by a killed process is taken over.
+//!
+//! There are never two servers on one folder: they would write into one file. The server itself
+//! holds `server.lock`, as its standard input, for as long as it lives; a server that does not
+//! answer but holds its lock (it loads, the disk hangs, it was stopped) is waited for.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -54,7 +58,7 @@ impl Embedded {
             )));
         }
         let users = lock_file(&dir, "users.lock").map_err(|err| unfit(&dir, &err))?;
-        users.lock_shared().map_err(|err| unfit(&dir, &err))?;
+        let users = off_thread(&dir, move || users.lock_shared().map(|()| users)).await?;
         ensure_running(&dir).await?;
         let watcher = tokio::spawn(watch(dir.clone()));
         Ok(Self { dir, users, watcher })
@@ -114,25 +118,44 @@ async fn watch(dir: PathBuf) {
 /// Starts the server unless it runs; only one process at a time tries.
 async fn ensure_running(dir: &Path) -> Result<(), LedgerError> {
     let start = lock_file(dir, "start.lock").map_err(|err| unfit(dir, &err))?;
-    let locked = tokio::task::spawn_blocking(move || start.lock().map(|()| start));
-    let start = match locked.await {
-        Ok(locked) => locked.map_err(|err| unfit(dir, &err))?,
-        Err(err) => return Err(LedgerError::Unfit(err.to_string())),
-    };
+    let start = off_thread(dir, move || start.lock().map(|()| start)).await?;
     if !answers(dir).await {
-        spawn(dir)?;
+        if let Some(lock) = server_lock(dir)? {
+            spawn(dir, lock)?;
+        }
         wait_until_ready(dir).await?;
     }
     drop(start); // the lock goes with the file
     Ok(())
 }
 
+/// Waits for a lock where waiting stops no other task.
+async fn off_thread(
+    dir: &Path,
+    lock: impl FnOnce() -> io::Result<File> + Send + 'static,
+) -> Result<File, LedgerError> {
+    match tokio::task::spawn_blocking(lock).await {
+        Ok(locked) => locked.map_err(|err| unfit(dir, &err)),
+        Err(err) => Err(LedgerError::Unfit(err.to_string())),
+    }
+}
+
+/// The lock of the server; `None` while a server lives, whether it answers or not.
+fn server_lock(dir: &Path) -> Result<Option<File>, LedgerError> {
+    let lock = lock_file(dir, "server.lock").map_err(|err| unfit(dir, &err))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(err)) => Err(unfit(dir, &err)),
+    }
+}
+
 /// Starts the server in a process group of its own, so that Ctrl-C reaches refundd only and the
-/// answers under way can still be recorded.
-fn spawn(dir: &Path) -> Result<(), LedgerError> {
+/// answers under way can still be recorded. It inherits the lock and lets go of it when it ends.
+fn spawn(dir: &Path, lock: File) -> Result<(), LedgerError> {
     let log = File::create(dir.join("redis.log")).map_err(|err| unfit(dir, &err))?;
     let mut command = Command::new("redis-server");
-    command.current_dir(dir).process_group(0).stdin(Stdio::null());
+    command.current_dir(dir).process_group(0).stdin(Stdio::from(lock));
     command.stdout(log).stderr(Stdio::null());
     command.args(["--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700"]);
     command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
@@ -178,7 +201,7 @@ async fn answers(dir: &Path) -> bool {
     redis::cmd("PING").query_async::<String>(&mut con).await.is_ok()
 }
 
-/// Tells the server to stop and waits until its socket is gone.
+/// Tells the server to stop and waits until it has.
 async fn shut_down(dir: &Path) -> Result<(), LedgerError> {
     let url = format!("unix://{}", socket(dir).display());
     if let Ok(client) = Client::open(url)
@@ -188,7 +211,7 @@ async fn shut_down(dir: &Path) -> Result<(), LedgerError> {
         let _: Result<(), _> = redis::cmd("SHUTDOWN").arg("NOSAVE").query_async(&mut con).await;
     }
     for _ in 0..STARTING_POLLS {
-        if !socket(dir).exists() {
+        if server_lock(dir)?.is_some() {
             return Ok(());
         }
         tokio::time::sleep(STARTING_POLL).await;

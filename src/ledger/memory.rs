@@ -46,7 +46,12 @@ enum Due {
 
 #[derive(Debug)]
 enum Order {
-    Account { account: OrderAccount, refunds: u32 },
+    Account {
+        account: OrderAccount,
+        refunds: u32,
+        /// The other ids that point here, so that they go with the account.
+        others: Vec<String>,
+    },
     Alias(String),
 }
 
@@ -106,9 +111,11 @@ impl Books {
         let Some((id, alias)) = self.order_of(&record.order_scope, refund) else {
             return Admitted::OrderMismatch;
         };
-        let mut account = match self.orders.get(&id) {
-            Some(Order::Account { account, .. }) => account.clone(),
-            Some(Order::Alias(_)) | None => OrderAccount::default(),
+        let (mut account, refunds, mut others) = match self.orders.get(&id) {
+            Some(Order::Account { account, refunds, others }) => {
+                (account.clone(), *refunds, others.clone())
+            }
+            Some(Order::Alias(_)) | None => (OrderAccount::default(), 0, Vec::new()),
         };
         let due = admission.due_at;
         let turn = match account.reserve(&refund.refund_no, refund.amount, refund.order.paid, due) {
@@ -118,14 +125,12 @@ impl Books {
                 return Admitted::OverRefund { paid_cents, held_cents };
             }
         };
-        let refunds = match self.orders.get(&id) {
-            Some(Order::Account { refunds, .. }) => refunds.saturating_add(1),
-            Some(Order::Alias(_)) | None => 1,
-        };
-        self.orders.insert(id.clone(), Order::Account { account, refunds });
-        if let Some(alias) = alias.filter(|alias| *alias != id) {
-            self.orders.insert(alias, Order::Alias(id));
+        if let Some(alias) = alias.filter(|alias| *alias != id && !others.contains(alias)) {
+            self.orders.insert(alias.clone(), Order::Alias(id.clone()));
+            others.push(alias);
         }
+        let order = Order::Account { account, refunds: refunds.saturating_add(1), others };
+        self.orders.insert(id, order);
         self.refunds.insert(refund.refund_no.clone(), record.clone());
         self.acknowledged.extend(admission.entry.clone());
         let (due, answer) = match turn {
@@ -134,6 +139,14 @@ impl Books {
         };
         self.due.insert(refund.refund_no.clone(), due);
         answer
+    }
+
+    fn due_moments(&self) -> Vec<(UnixMillis, RefundNo)> {
+        let due = self.due.iter().filter_map(|(no, due)| match due {
+            Due::At(at) => Some((*at, no.clone())),
+            Due::Waits(_) => None,
+        });
+        due.collect()
     }
 
     fn claim(&mut self, refund_no: &RefundNo, now: UnixMillis, until: UnixMillis) -> Option<Claim> {
@@ -216,13 +229,13 @@ impl Books {
         let Some((id, _)) = self.order_of(&record.order_scope, &record.refund) else {
             return;
         };
-        if let Some(Order::Account { refunds, .. }) = self.orders.get_mut(&id) {
+        if let Some(Order::Account { refunds, others, .. }) = self.orders.get_mut(&id) {
             *refunds = refunds.saturating_sub(1);
             if *refunds == 0 {
-                let (first, second) = order_ids(&record.order_scope, &record.refund);
-                for gone in [id, first, second] {
+                for gone in std::mem::take(others) {
                     self.orders.remove(&gone);
                 }
+                self.orders.remove(&id);
             }
         }
     }
@@ -258,19 +271,15 @@ impl Ledger for MemoryLedger {
         let mut books = self.books();
         books.seq += 1;
         let want = want.min(BATCH_MAX);
-        let mut due: Vec<(UnixMillis, RefundNo)> = books
-            .due
-            .iter()
-            .filter_map(|(no, due)| match due {
-                Due::At(at) => Some((*at, no.clone())),
-                Due::Waits(_) => None,
-            })
-            .collect();
+        let mut due = books.due_moments();
+        due.retain(|(at, _)| *at <= now);
         due.sort_unstable();
-        let later = due.split_off(due.partition_point(|(at, _)| *at <= now));
-        let next_due = (due.len() < want).then(|| later.first().map(|(at, _)| *at)).flatten();
         due.truncate(want);
-        let claims = due.iter().filter_map(|(_, no)| books.claim(no, now, until)).collect();
+        let claims: Vec<Claim> =
+            due.iter().filter_map(|(_, no)| books.claim(no, now, until)).collect();
+        // The ends of the leases just given count, too.
+        let later = books.due_moments().into_iter().map(|(at, _)| at);
+        let next_due = (due.len() < want).then(|| later.filter(|at| *at > now).min()).flatten();
         Ok(Claims { claims, unreadable: Vec::new(), next_due })
     }
 

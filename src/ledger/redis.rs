@@ -83,9 +83,19 @@ impl RedisLedger {
         let mut items = Vec::with_capacity(old.len());
         for (no, text) in old.into_iter().zip(refunds) {
             let asked = text.map(|text| decode_refund(&no, &text)).transpose();
-            let asked = asked.map_err(|err| corrupt(&no, &err))?;
-            let orders = asked.map(|(refund, scope)| order_ids(&scope, &refund));
-            items.push((no, orders.unwrap_or_default()));
+            match asked {
+                Ok(asked) => {
+                    let orders = asked.map(|(refund, scope)| order_ids(&scope, &refund));
+                    items.push((no, orders.unwrap_or_default()));
+                }
+                // Left for the newer worker that wrote it, or for a person.
+                Err(err) => {
+                    tracing::warn!(refund.no = no, why = chain(&err), "settled refund kept");
+                }
+            }
+        }
+        if items.is_empty() {
+            return Ok(0);
         }
         let forget = self.scripts.forget(&mut con, &self.keys, before.get(), &items);
         forget.await.map_err(map_error)
@@ -128,11 +138,17 @@ impl Ledger for RedisLedger {
         let bounds = (now.get(), until.get(), want.min(BATCH_MAX));
         let mut con = self.con.clone();
         let reply = self.scripts.claim(&mut con, &self.keys, bounds).await.map_err(map_error)?;
-        let next_due = reply.next_due.map(UnixMillis::new);
+        let next_due = reply.next_due.map(from_score);
         let mut claims = Claims { next_due, ..Claims::default() };
         for item in reply.items {
-            let refund_no = RefundNo::parse(&item.refund_no)
-                .map_err(|err| corrupt(&item.refund_no, &err.into()))?;
+            // The whole batch is leased by now, so one alien entry must not lose the others.
+            let refund_no = match RefundNo::parse(&item.refund_no) {
+                Ok(refund_no) => refund_no,
+                Err(err) => {
+                    tracing::error!(entry = item.refund_no, %err, "not a refund number among the due");
+                    continue;
+                }
+            };
             match decode(&item.refund_no, &item.record, &item.state) {
                 Ok(record) => {
                     let lease = Lease { refund_no, fence: reply.fence, until };
@@ -200,7 +216,7 @@ impl Ledger for RedisLedger {
         published_before: UnixMillis,
     ) -> Result<usize, LedgerError> {
         let mut con = self.con.clone();
-        let trim = self.scripts.trim(&mut con, &self.keys, published_before.get());
+        let trim = self.scripts.trim(&mut con, &self.keys, published_before.get().max(0));
         trim.await.map_err(map_error)?;
         self.forget(settled_before).await
     }
@@ -278,7 +294,8 @@ fn chain(err: &RecordError) -> String {
     format!("{err}{}", cause.unwrap_or_default())
 }
 
-/// A score of the due set; all that refundd writes are whole milliseconds far below 2^53.
+/// A score of the due set; what refundd writes are whole milliseconds far below 2^53, or the end
+/// of time for a gateway that asks for a wait beyond it, where the cast stops.
 #[expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,

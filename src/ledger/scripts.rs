@@ -73,7 +73,8 @@ pub(super) enum Mark {
 /// The answer of `claim.lua`.
 #[derive(Debug)]
 pub(super) struct ClaimReply {
-    pub(super) next_due: Option<i64>,
+    /// As Redis spells a score: a double.
+    pub(super) next_due: Option<f64>,
     pub(super) fence: u64,
     pub(super) items: Vec<ClaimItem>,
 }
@@ -166,7 +167,6 @@ impl Scripts {
                 crashes: next(&mut values)?,
             });
         }
-        // A due time comes as Redis spells a double: an integer, as all of ours are.
         let next_due = (!next_due.is_empty())
             .then(|| next_due.parse().map_err(|_| unknown("claim", &next_due)))
             .transpose()?;

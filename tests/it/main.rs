@@ -2,3 +2,21 @@
 
 mod gateways;
 mod sandbox;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops, with the reason"
+)]
+
+mod support;
+
+mod clock;
+mod conformance;
+mod embedded;
+mod outage;
+mod requests;
+mod results;
+mod scripts;
+mod side_by_side;
+mod wake;

@@ -14,7 +14,8 @@
 --                    order id or ''
 -- Returns            one array a refund: {0} new, {1} waits for its order, {2, record} known,
 --                    {3, paid, held} over-refund, {4} the two ids name two known orders
--- Reads first        every record and order of the batch; nothing is written before all are decided
+-- Reads first        every record and order of the batch, and the type of every key; nothing is
+--                    written before all are decided
 -- Repeat             a refund that was admitted is answered as known, nothing changes
 local PER, HEAD, n = 9, 3, (#ARGV - 3) / 9
 local nos, ids = {}, {}
@@ -59,11 +60,15 @@ for i = 0, n - 1 do
 end
 if #records == 0 then return replies end
 
+-- An error after a write would leave the write: whatever may fail for a key's type fails here.
+redis.call('XLEN', KEYS[1])
+redis.call('HLEN', KEYS[3])
+redis.call('ZCARD', KEYS[4])
+redis.call('INCR', KEYS[6])
 redis.call('HSET', KEYS[2], unpack(records))
 redis.call('HSET', KEYS[3], unpack(states))
 redis.call('ZADD', KEYS[4], unpack(due))
 Orders.store()
-redis.call('INCR', KEYS[6])
 if #acks > 0 then
   redis.call('XACK', KEYS[1], ARGV[1], unpack(acks))
   redis.call('XDEL', KEYS[1], unpack(acks))

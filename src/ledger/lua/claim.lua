@@ -5,7 +5,8 @@
 -- KEYS[2] refunds    hash, refund number -> what was asked
 -- KEYS[3] states     hash, refund number -> where it stands; begins with r where a submit is next
 -- KEYS[4] leases     hash, refund number -> fence mark crashes; mark i: intent to submit recorded
---                    by this lease, u: recorded by an earlier one and lost, q: no intent
+--                    by this lease, u: recorded by an earlier one and lost, q: no intent; a lease
+--                    that cannot be read counts as u
 -- KEYS[5] seq        counter, raised by every write; the fence
 -- ARGV[1] now        Unix ms
 -- ARGV[2] until      end of the leases, Unix ms
@@ -27,8 +28,8 @@ if #nos > 0 then
     local mark, crashes = 'q', 0
     if leases[i] then
       mark, crashes = string.match(leases[i], '^%d+ (%a) (%d+)$')
-      crashes = crashes + 1
-      if mark == 'i' then mark = 'u' end
+      crashes = (crashes or 0) + 1
+      if mark ~= 'q' then mark = 'u' end
     elseif states[i] and string.byte(states[i]) == 114 then
       mark = 'i'
     end

@@ -16,7 +16,7 @@
 --                    order goes on, second order id or '', freed minor units, no submit of the
 --                    order before this Unix ms
 -- Returns            one integer a refund: 1 stored, 0 stale (a line in audit, nothing else)
--- Reads first        all leases and orders of the batch
+-- Reads first        all leases and orders of the batch, and the type of every key
 -- Repeat             the lease is gone, so a repeat is stale: nothing is stored or published twice
 local PER, HEAD, n = 11, 2, (#ARGV - 2) / 11
 local nos, ids = {}, {}
@@ -63,10 +63,12 @@ for i = 0, n - 1 do
   end
 end
 
+-- An error after a write would leave the write: whatever may fail for a key's type fails here.
+for k, size in pairs({ 'ZCARD', 'HLEN', [5] = 'ZCARD', [6] = 'XLEN', [7] = 'XLEN' }) do redis.call(size, KEYS[k]) end
 if #freed > 0 then
+  redis.call('INCR', KEYS[8])
   redis.call('HSET', KEYS[2], unpack(states))
   redis.call('HDEL', KEYS[3], unpack(freed))
-  redis.call('INCR', KEYS[8])
   Orders.store()
 end
 if #done > 0 then

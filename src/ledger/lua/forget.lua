@@ -22,7 +22,10 @@ for a = 2, #ARGV, 3 do
     if order and order.known then
       order.count = order.count - 1
       Orders.keep(order)
-      if order.count == 0 then gone[#gone + 1], gone[#gone + 2], gone[#gone + 3] = order.id, ARGV[a + 1], ARGV[a + 2] end
+      if order.count == 0 then
+        gone[#gone + 1] = order.id
+        for id in string.gmatch(order.others, '%S+') do gone[#gone + 1] = id end
+      end
     end
   end
 end
@@ -31,6 +34,6 @@ Orders.store()
 redis.call('ZREM', KEYS[1], unpack(forgotten))
 redis.call('HDEL', KEYS[2], unpack(forgotten))
 redis.call('HDEL', KEYS[3], unpack(forgotten))
-if #gone > 0 then redis.call('HDEL', KEYS[4], unpack(gone)) end
+for _, id in ipairs(gone) do redis.call('HDEL', KEYS[4], id) end -- no bound on the ids of one order
 redis.call('INCR', KEYS[5])
 return #forgotten

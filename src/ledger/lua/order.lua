@@ -1,6 +1,7 @@
 -- Library of admit, commit and forget: the account of an order, stored in one field of the hash
--- orders as held|paid|in flight|gate|count|waiting, or as =id where another id holds the account.
--- held, paid: minor units; gate: Unix ms; count: refunds stored; waiting: number:due,number:due.
+-- orders as held|paid|in flight|gate|count|waiting|other ids, or as =id where another id holds the
+-- account. held, paid: minor units; gate: Unix ms; count: refunds stored; waiting:
+-- number:due,number:due; other ids: divided by spaces, so that all go with the account.
 -- Mirrors domain/order.rs, which says what each of these is for.
 local Orders = { seen = {}, changed = {}, ALIAS = string.byte('=') }
 
@@ -31,23 +32,24 @@ function Orders.find(first, second)
     if text and second_text and second_id ~= id then return nil end
     if second_text and not text then id, text, alias = second_id, second_text, first end
   end
-  local o = { id = id, alias = alias, held = 0, paid = '', flight = '', gate = '0', count = 0, waiting = '' }
+  local o = { id = id, alias = alias, held = 0, paid = '', flight = '', gate = '0', count = 0, waiting = '', others = '' }
   if text then
-    o.held, o.paid, o.flight, o.gate, o.count, o.waiting =
-      string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|(%d+)|(.*)$')
+    o.held, o.paid, o.flight, o.gate, o.count, o.waiting, o.others =
+      string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|(%d+)|([^|]*)|(.*)$')
     o.known = true
   end
   return o
 end
 
 function Orders.keep(o)
-  local held = string.format('%.0f', o.held)
-  Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.count, o.waiting }, '|')
-  Orders.changed[o.id] = Orders.seen[o.id]
-  if o.alias ~= '' and o.alias ~= o.id then
-    Orders.seen[o.alias] = '=' .. o.id
-    Orders.changed[o.alias] = Orders.seen[o.alias]
+  local alias = '=' .. o.id
+  if o.alias ~= '' and o.alias ~= o.id and Orders.seen[o.alias] ~= alias then
+    Orders.seen[o.alias], Orders.changed[o.alias] = alias, alias
+    o.others = o.others == '' and o.alias or o.others .. ' ' .. o.alias
   end
+  local held = string.format('%.0f', o.held)
+  Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.count, o.waiting, o.others }, '|')
+  Orders.changed[o.id] = Orders.seen[o.id]
 end
 
 -- Writes every account that was kept.

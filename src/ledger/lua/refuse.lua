@@ -12,8 +12,10 @@
 -- ARGV[6] result     JSON
 -- ARGV[7..]          fields and values of the quarantine entry; none for no entry
 -- Returns            1
--- Reads first        nothing
+-- Reads first        the type of every key
 -- Repeat             publishes again under the same event id
+for k = 1, 3 do redis.call('XLEN', KEYS[k]) end
+redis.call('INCR', KEYS[4])
 if ARGV[3] ~= '' then
   redis.call('XADD', KEYS[2], '*', 'event_id', ARGV[3], 'refund_no', ARGV[4], 'outcome', ARGV[5], 'result', ARGV[6])
 end
@@ -26,5 +28,4 @@ if ARGV[2] ~= '' then
   redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
   redis.call('XDEL', KEYS[1], ARGV[2])
 end
-redis.call('INCR', KEYS[4])
 return 1

@@ -1,9 +1,10 @@
 -- Trims results that are old enough and that every consumer group has read and acknowledged.
 --
 -- KEYS[1] results    stream
--- ARGV[1] before     trim entries older than this Unix ms
+-- ARGV[1] before     trim entries older than this Unix ms, 0 or more
 -- Returns            how many entries were trimmed
--- Reads first        each group's last delivered entry and its oldest unacknowledged one
+-- Reads first        each group's last delivered entry, which is kept, and its oldest
+--                    unacknowledged one
 -- Repeat             nothing further
 local function earlier(a, b)
   local am, as = string.match(a, '^(%d+)-(%d+)$')

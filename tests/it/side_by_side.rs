@@ -1,0 +1,270 @@
+//! Random operations on both ledgers at once: every answer and every stored refund must be equal.
+//!
+//! Fences are the one thing that may differ; whose fence is stale may not.
+
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError};
+use refundd::domain::state::{Event, Outcome};
+use refundd::domain::step::ClaimFacts;
+use refundd::domain::{RefundNo, RefundRecord, UnixMillis};
+use refundd::ledger::{MemoryLedger, RedisLedger};
+use refundd::ports::Ledger;
+use refundd::ports::ledger::{Claim, Commit, Stored};
+
+use crate::support::redis::{TestRedis, namespace};
+use crate::support::refunds::{
+    Asked, T0, accepted, answer_unknown, ask, ended, no, not_found, not_sent, parked, processing,
+    refused, try_commit,
+};
+
+const REFUNDS: usize = 8;
+const LEASE_MS: u64 = 20_000;
+
+#[derive(Debug, Clone)]
+struct Asking {
+    refund: usize,
+    orders: usize,
+    cents: u64,
+    paid: Option<u64>,
+    wait_ms: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Admit(Vec<Asking>),
+    Claim {
+        want: usize,
+    },
+    /// Commits of held claims, each with the first event from `event` on that may follow.
+    Commit(Vec<(prop::sample::Index, usize)>),
+    /// As a worker that repeats, or has lost its lease: the claim is kept.
+    CommitAndKeep(prop::sample::Index, usize),
+    /// A worker dies.
+    Crash(prop::sample::Index),
+    Nudge(Vec<usize>),
+    Later {
+        ms: u64,
+    },
+    Purge {
+        age_ms: u64,
+    },
+}
+
+fn asking() -> impl Strategy<Value = Asking> {
+    let paid = prop::option::of(50_u64..300);
+    let wait = prop_oneof![3 => Just(0_u64), 1 => 1_u64..100_000];
+    (0..REFUNDS, 0..ORDERS.len(), 1_u64..150, paid, wait).prop_map(
+        |(refund, orders, cents, paid, wait_ms)| Asking {
+            refund,
+            orders,
+            cents,
+            paid,
+            wait_ms,
+        },
+    )
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let index = any::<prop::sample::Index>;
+    prop_oneof![
+        5 => prop::collection::vec(asking(), 1..4).prop_map(Op::Admit),
+        6 => (0_usize..5).prop_map(|want| Op::Claim { want }),
+        8 => prop::collection::vec((index(), 0_usize..10), 1..4).prop_map(Op::Commit),
+        2 => (index(), 0_usize..10).prop_map(|(which, event)| Op::CommitAndKeep(which, event)),
+        2 => index().prop_map(Op::Crash),
+        1 => prop::collection::vec(0..REFUNDS, 1..5).prop_map(Op::Nudge),
+        6 => prop_oneof![Just(0_u64), Just(1), 1..LEASE_MS, LEASE_MS..200_000]
+            .prop_map(|ms| Op::Later { ms }),
+        1 => (0_u64..100_000).prop_map(|age_ms| Op::Purge { age_ms }),
+    ]
+}
+
+/// Gateway and merchant ids that agree, contradict each other, or say too little.
+const ORDERS: &[(Option<&str>, Option<&str>)] = &[
+    (Some("P1"), None),
+    (None, Some("M1")),
+    (Some("P1"), Some("M1")),
+    (Some("P2"), Some("M2")),
+    (Some("P2"), Some("M1")),
+    (None, Some("M2")),
+];
+
+/// Both ledgers, and what one and the same worker holds of each.
+struct Pair {
+    memory: MemoryLedger,
+    redis: RedisLedger,
+    held: Vec<(Claim, Claim)>,
+    now: UnixMillis,
+}
+
+type Checked = Result<(), TestCaseError>;
+
+impl Pair {
+    async fn open() -> Self {
+        Self {
+            memory: MemoryLedger::new(),
+            redis: TestRedis::shared().ledger(&namespace()).await,
+            held: Vec::new(),
+            now: T0,
+        }
+    }
+
+    async fn run(&mut self, op: &Op) -> Checked {
+        match op {
+            Op::Admit(askings) => self.admit(askings).await?,
+            Op::Claim { want } => self.claim(*want).await?,
+            Op::Commit(which) => self.commit(which, false).await?,
+            Op::CommitAndKeep(which, event) => self.commit(&[(*which, *event)], true).await?,
+            Op::Crash(which) if !self.held.is_empty() => {
+                self.held.remove(which.index(self.held.len()));
+            }
+            Op::Crash(_) => {}
+            Op::Nudge(refunds) => {
+                let numbers: Vec<RefundNo> = refunds.iter().map(|n| number(*n)).collect();
+                self.memory.nudge(&numbers, self.now).await.unwrap();
+                self.redis.nudge(&numbers, self.now).await.unwrap();
+            }
+            Op::Later { ms } => self.now = self.now.plus(*ms),
+            Op::Purge { age_ms } => {
+                let before = self.now.minus(*age_ms);
+                let memory = self.memory.purge(before, T0).await.unwrap();
+                let redis = self.redis.purge(before, T0).await.unwrap();
+                prop_assert_eq!(memory, redis, "forgotten");
+            }
+        }
+        self.compare().await
+    }
+
+    async fn admit(&self, askings: &[Asking]) -> Checked {
+        let batch: Vec<_> = askings
+            .iter()
+            .map(|asking| asked(asking, self.now).admission())
+            .collect();
+        let memory = self.memory.admit(&batch, self.now).await.unwrap();
+        let redis = self.redis.admit(&batch, self.now).await.unwrap();
+        prop_assert_eq!(memory, redis);
+        Ok(())
+    }
+
+    async fn claim(&mut self, want: usize) -> Checked {
+        let until = self.now.plus(LEASE_MS);
+        let memory = self.memory.claim(want, self.now, until).await.unwrap();
+        let redis = self.redis.claim(want, self.now, until).await.unwrap();
+        prop_assert!(redis.unreadable.is_empty());
+        prop_assert_eq!(memory.next_due, redis.next_due);
+        let told = |claims: &[Claim]| claims.iter().map(without_fence).collect::<Vec<_>>();
+        prop_assert_eq!(told(&memory.claims), told(&redis.claims));
+        self.held
+            .extend(memory.claims.into_iter().zip(redis.claims));
+        Ok(())
+    }
+
+    async fn commit(&mut self, which: &[(prop::sample::Index, usize)], keep: bool) -> Checked {
+        let (mut memory, mut redis) = (Vec::new(), Vec::new());
+        for (index, event) in which {
+            if self.held.is_empty() {
+                break;
+            }
+            let index = index.index(self.held.len());
+            let (one, other) = &self.held[index];
+            memory.push(worked(one, *event, self.now));
+            redis.push(worked(other, *event, self.now));
+            if !keep {
+                self.held.remove(index);
+            }
+        }
+        let memory = self.memory.commit(&memory, self.now).await.unwrap();
+        let redis = self.redis.commit(&redis, self.now).await.unwrap();
+        prop_assert_eq!(memory, redis);
+        Ok(())
+    }
+
+    async fn compare(&self) -> Checked {
+        let finds = (0..REFUNDS).map(|n| async move {
+            let no = number(n);
+            let memory = self.memory.find(&no).await.unwrap();
+            (memory, self.redis.find(&no).await.unwrap())
+        });
+        for (memory, redis) in join_all(finds).await {
+            prop_assert_eq!(memory.as_ref().map(parts), redis.as_ref().map(parts));
+        }
+        Ok(())
+    }
+}
+
+fn number(n: usize) -> RefundNo {
+    no(&format!("R{n}"))
+}
+
+fn asked(asking: &Asking, now: UnixMillis) -> Asked {
+    let (gateway, merchant) = ORDERS[asking.orders];
+    let mut asked = ask(number(asking.refund).as_str())
+        .of_orders(gateway, merchant)
+        .cents(asking.cents)
+        .admitted_at(now);
+    if let Some(paid) = asking.paid {
+        asked = asked.paid(paid);
+    }
+    if asking.wait_ms > 0 {
+        asked = asked.not_before(now.plus(asking.wait_ms));
+    }
+    asked
+}
+
+/// What a worker makes of a claim: the first event from `from` on that may follow its state.
+fn worked(claim: &Claim, from: usize, now: UnixMillis) -> Commit {
+    let events: [Event; 9] = [
+        accepted(),
+        not_sent(),
+        answer_unknown(),
+        refused(),
+        processing(),
+        not_found(),
+        ended(Outcome::Succeeded, now),
+        ended(Outcome::Failed, now),
+        parked(now),
+    ];
+    let mut turned = events.iter().cycle().skip(from).take(events.len());
+    turned
+        .find_map(|event| try_commit(claim, std::slice::from_ref(event), now))
+        .expect("every claimed state has an event")
+}
+
+fn without_fence(claim: &Claim) -> (RefundNo, UnixMillis, RefundRecord, ClaimFacts) {
+    let lease = &claim.lease;
+    let (no, until) = (lease.refund_no.clone(), lease.until);
+    (no, until, claim.record.clone(), claim.facts)
+}
+
+fn parts(stored: &Stored) -> (&RefundRecord, Option<UnixMillis>, bool, bool) {
+    let Stored {
+        record,
+        due_at,
+        leased,
+        waiting,
+    } = stored;
+    (record, *due_at, *leased, *waiting)
+}
+
+#[test]
+fn both_ledgers_agree_after_every_step_of_any_sequence() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let config = Config {
+        cases: 96,
+        failure_persistence: None, // the smallest failing sequence is printed
+        ..Config::default()
+    };
+    proptest!(config, |(ops in prop::collection::vec(op(), 1..60))| {
+        runtime.block_on(async {
+            let mut pair = Pair::open().await;
+            for op in &ops {
+                pair.run(op).await?;
+            }
+            Ok::<(), TestCaseError>(())
+        })?;
+    });
+}
