@@ -42,8 +42,7 @@ impl DataDir {
     }
 
     fn setting(&self, name: &str) -> String {
-        self.run::<(String, String)>(&format!("CONFIG GET {name}"))
-            .1
+        self.run::<(String, String)>(&format!("CONFIG GET {name}")).1
     }
 
     fn try_pid(&self) -> Option<String> {
@@ -132,10 +131,7 @@ async fn a_server_that_stands_still_is_waited_for_and_not_started_twice() {
     let mut second = tokio::spawn(async move { Embedded::start(&path).await });
     let early = tokio::time::timeout(Duration::from_secs(3), &mut second).await;
     signal("-CONT", &pid);
-    assert!(
-        early.is_err(),
-        "a second server on the same files: {early:?}"
-    );
+    assert!(early.is_err(), "a second server on the same files: {early:?}");
     let second = second.await.unwrap().unwrap();
     assert_eq!(dir.pid(), pid);
     server.stop().await.unwrap();
@@ -155,12 +151,7 @@ async fn a_server_that_is_dead_already_is_no_trouble_to_stop() {
 #[test]
 fn a_server_left_over_by_a_killed_process_is_taken_over() {
     let dir = DataDir::new();
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-    };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let killed = runtime();
     let server = killed.block_on(Embedded::start(&dir.path())).unwrap();
     let pid = dir.pid();

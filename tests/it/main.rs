@@ -1,7 +1,5 @@
 //! The integration tests: one binary, so that it links once.
 
-mod gateways;
-mod sandbox;
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,9 +12,11 @@ mod support;
 mod clock;
 mod conformance;
 mod embedded;
+mod gateways;
 mod outage;
 mod requests;
 mod results;
+mod sandbox;
 mod scripts;
 mod side_by_side;
 mod wake;

@@ -20,14 +20,9 @@ async fn connecting_to_nothing_is_an_error() {
     let url = format!("unix://{}/none.sock", folder.path().display());
     let connector = Connector::new(&url).unwrap();
     let connect = RedisLedger::connect(&connector, namespace());
-    let answer = tokio::time::timeout(SOON, connect)
-        .await
-        .expect("an answer");
+    let answer = tokio::time::timeout(SOON, connect).await.expect("an answer");
     assert!(matches!(answer, Err(LedgerError::Unavailable(_))));
-    assert!(matches!(
-        connector.preflight().await,
-        Err(LedgerError::Unavailable(_))
-    ));
+    assert!(matches!(connector.preflight().await, Err(LedgerError::Unavailable(_))));
 }
 
 #[tokio::test]

@@ -29,17 +29,11 @@ async fn a_read_makes_the_group_and_takes_what_was_there_before() {
     let keys = namespace();
     let reader = reader(&keys, "a").await;
     let first = reader.push(b"{\"n\":1}").await.unwrap();
-    reader
-        .push_all(&[b"2".to_vec(), b"3".to_vec()])
-        .await
-        .unwrap();
+    reader.push_all(&[b"2".to_vec(), b"3".to_vec()]).await.unwrap();
     let read = reader.read(2, NOW).await.unwrap();
     assert_eq!(read.len(), 2);
     assert_eq!(read[0].entry, first);
-    assert_eq!(
-        read[0].fields,
-        [(b"request".to_vec(), b"{\"n\":1}".to_vec())]
-    );
+    assert_eq!(read[0].fields, [(b"request".to_vec(), b"{\"n\":1}".to_vec())]);
     assert_eq!(read[1].fields[0].1, b"2");
     assert_eq!(reader.read(2, NOW).await.unwrap()[0].fields[0].1, b"3");
     assert!(reader.read(2, NOW).await.unwrap().is_empty());
@@ -71,10 +65,7 @@ async fn the_group_is_made_again_after_the_stream_was_deleted() {
     let _: Value = TestRedis::shared().cmd(&["DEL", &keys.requests()]);
     let pushed = reader.push(b"2").await.unwrap();
     let refused = reader.read(1, NOW).await;
-    assert!(
-        matches!(refused, Err(LedgerError::Refused(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(LedgerError::Refused(_))), "{refused:?}");
     assert_eq!(ids(&reader.read(1, NOW).await.unwrap()), [&pushed]);
 }
 
@@ -95,12 +86,7 @@ async fn what_a_dead_reader_has_held_is_reclaimed_by_another() {
     let (dead, live) = (reader(&keys, "dead").await, reader(&keys, "live").await);
     dead.push_all(&vec![b"x".to_vec(); 5]).await.unwrap();
     let held = dead.read(5, NOW).await.unwrap();
-    assert!(
-        live.reclaim(5, Duration::from_secs(3_600))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(live.reclaim(5, Duration::from_secs(3_600)).await.unwrap().is_empty());
     assert!(live.read(5, NOW).await.unwrap().is_empty());
     let first = live.reclaim(3, NOW).await.unwrap();
     assert_eq!(first, held[..3]);
@@ -143,10 +129,7 @@ async fn bytes_that_are_not_utf_8_come_through_as_they_are() {
         cmd.arg(bytes);
     }
     let _: Value = cmd.query(&mut TestRedis::shared().raw()).unwrap();
-    let expected = [
-        (odd[0].to_vec(), odd[1].to_vec()),
-        (odd[2].to_vec(), odd[3].to_vec()),
-    ];
+    let expected = [(odd[0].to_vec(), odd[1].to_vec()), (odd[2].to_vec(), odd[3].to_vec())];
     let read = reader.read(1, NOW).await.unwrap();
     assert_eq!(read[0].fields, expected);
     assert_eq!(reader.reclaim(1, NOW).await.unwrap(), read);
@@ -173,16 +156,7 @@ async fn a_key_that_is_no_stream_is_an_error_and_not_a_panic() {
     let keys = namespace();
     let _: Value = TestRedis::shared().cmd(&["SET", &keys.requests(), "x"]);
     let reader = reader(&keys, "a").await;
-    assert!(matches!(
-        reader.read(1, NOW).await,
-        Err(LedgerError::Refused(_))
-    ));
-    assert!(matches!(
-        reader.reclaim(1, NOW).await,
-        Err(LedgerError::Refused(_))
-    ));
-    assert!(matches!(
-        reader.push(b"x").await,
-        Err(LedgerError::Refused(_))
-    ));
+    assert!(matches!(reader.read(1, NOW).await, Err(LedgerError::Refused(_))));
+    assert!(matches!(reader.reclaim(1, NOW).await, Err(LedgerError::Refused(_))));
+    assert!(matches!(reader.push(b"x").await, Err(LedgerError::Refused(_))));
 }

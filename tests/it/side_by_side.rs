@@ -55,13 +55,7 @@ fn asking() -> impl Strategy<Value = Asking> {
     let paid = prop::option::of(50_u64..300);
     let wait = prop_oneof![3 => Just(0_u64), 1 => 1_u64..100_000];
     (0..REFUNDS, 0..ORDERS.len(), 1_u64..150, paid, wait).prop_map(
-        |(refund, orders, cents, paid, wait_ms)| Asking {
-            refund,
-            orders,
-            cents,
-            paid,
-            wait_ms,
-        },
+        |(refund, orders, cents, paid, wait_ms)| Asking { refund, orders, cents, paid, wait_ms },
     )
 }
 
@@ -137,10 +131,8 @@ impl Pair {
     }
 
     async fn admit(&self, askings: &[Asking]) -> Checked {
-        let batch: Vec<_> = askings
-            .iter()
-            .map(|asking| asked(asking, self.now).admission())
-            .collect();
+        let batch: Vec<_> =
+            askings.iter().map(|asking| asked(asking, self.now).admission()).collect();
         let memory = self.memory.admit(&batch, self.now).await.unwrap();
         let redis = self.redis.admit(&batch, self.now).await.unwrap();
         prop_assert_eq!(memory, redis);
@@ -155,8 +147,7 @@ impl Pair {
         prop_assert_eq!(memory.next_due, redis.next_due);
         let told = |claims: &[Claim]| claims.iter().map(without_fence).collect::<Vec<_>>();
         prop_assert_eq!(told(&memory.claims), told(&redis.claims));
-        self.held
-            .extend(memory.claims.into_iter().zip(redis.claims));
+        self.held.extend(memory.claims.into_iter().zip(redis.claims));
         Ok(())
     }
 
@@ -238,21 +229,13 @@ fn without_fence(claim: &Claim) -> (RefundNo, UnixMillis, RefundRecord, ClaimFac
 }
 
 fn parts(stored: &Stored) -> (&RefundRecord, Option<UnixMillis>, bool, bool) {
-    let Stored {
-        record,
-        due_at,
-        leased,
-        waiting,
-    } = stored;
+    let Stored { record, due_at, leased, waiting } = stored;
     (record, *due_at, *leased, *waiting)
 }
 
 #[test]
 fn both_ledgers_agree_after_every_step_of_any_sequence() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let config = Config {
         cases: 96,
         failure_persistence: None, // the smallest failing sequence is printed

@@ -44,21 +44,13 @@ async fn a_refund_that_is_due_now_wakes_and_one_that_is_due_later_does_not() {
     let taken = [commit(&claims[0], &[accepted()], T0)];
     ledger.commit(&taken, T0).await.unwrap();
     let nudged = claims[0].lease.refund_no.clone();
-    ledger
-        .nudge(&[nudged, no("R1")], UnixMillis::new(5))
-        .await
-        .unwrap();
+    ledger.nudge(&[nudged, no("R1")], UnixMillis::new(5)).await.unwrap();
     woken(&wake).await;
     for _ in 0..2 {
         channel.get_message().unwrap();
     }
-    channel
-        .set_read_timeout(Some(Duration::from_millis(50)))
-        .unwrap();
-    assert!(
-        channel.get_message().is_err(),
-        "one message each and no more"
-    );
+    channel.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    assert!(channel.get_message().is_err(), "one message each and no more");
 }
 
 #[tokio::test]

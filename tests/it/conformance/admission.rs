@@ -90,40 +90,22 @@ async fn more_than_was_paid_is_refused_and_changes_nothing(on: Subject) {
     on.admit_one(&order("R1").cents(600).paid(1_000)).await;
     let entry = on.pending_entry(1);
     let over = on.admit_one(&order("R2").cents(401).entry(&entry)).await;
-    let expected = Admitted::OverRefund {
-        paid_cents: 1_000,
-        held_cents: 600,
-    };
+    let expected = Admitted::OverRefund { paid_cents: 1_000, held_cents: 600 };
     assert_eq!(over, expected);
     assert!(on.find("R2").await.is_none());
     assert!(!on.is_acknowledged(&entry));
-    assert_eq!(
-        on.admit_one(&order("R3").cents(400)).await,
-        Admitted::Waiting
-    );
+    assert_eq!(on.admit_one(&order("R3").cents(400)).await, Admitted::Waiting);
 }
 
 async fn the_paid_amount_may_be_named_by_the_second_refund(on: Subject) {
     let order = |no: &str| ask(no).of_gateway_order("P1");
     on.admit_one(&order("R1").cents(600)).await;
     let over = on.admit_one(&order("R2").cents(401).paid(1_000)).await;
-    assert!(matches!(
-        over,
-        Admitted::OverRefund {
-            paid_cents: 1_000,
-            ..
-        }
-    ));
+    assert!(matches!(over, Admitted::OverRefund { paid_cents: 1_000, .. }));
     let fits = on.admit_one(&order("R3").cents(400).paid(1_000)).await;
     assert_eq!(fits, Admitted::Waiting);
     let over = on.admit_one(&order("R4").cents(1)).await;
-    assert!(matches!(
-        over,
-        Admitted::OverRefund {
-            held_cents: 1_000,
-            ..
-        }
-    ));
+    assert!(matches!(over, Admitted::OverRefund { held_cents: 1_000, .. }));
 }
 
 async fn the_least_of_the_named_paid_amounts_counts(on: Subject) {
@@ -132,10 +114,7 @@ async fn the_least_of_the_named_paid_amounts_counts(on: Subject) {
     on.admit_one(&order("R2").paid(30)).await;
     on.admit_one(&order("R3").paid(200)).await;
     let over = on.admit_one(&order("R4").paid(200)).await;
-    let expected = Admitted::OverRefund {
-        paid_cents: 30,
-        held_cents: 30,
-    };
+    let expected = Admitted::OverRefund { paid_cents: 30, held_cents: 30 };
     assert_eq!(over, expected);
 }
 
@@ -150,10 +129,7 @@ async fn a_refused_paid_amount_does_not_count_later(on: Subject) {
 async fn the_sum_is_held_over_a_whole_batch(on: Subject) {
     let order = |no: &str| ask(no).of_gateway_order("P1").cents(40).paid(100);
     let answers = on.admit(&[order("R1"), order("R2"), order("R3")]).await;
-    let over = Admitted::OverRefund {
-        paid_cents: 100,
-        held_cents: 80,
-    };
+    let over = Admitted::OverRefund { paid_cents: 100, held_cents: 80 };
     assert_eq!(answers, [Admitted::New, Admitted::Waiting, over]);
 }
 
@@ -162,10 +138,7 @@ async fn the_largest_amounts_are_added_exactly(on: Subject) {
     let order = |no: &str, cents| ask(no).of_gateway_order("P1").cents(cents).paid(most);
     on.admit_one(&order("R1", most - 1)).await;
     let over = on.admit_one(&order("R2", 2)).await;
-    let expected = Admitted::OverRefund {
-        paid_cents: most,
-        held_cents: most - 1,
-    };
+    let expected = Admitted::OverRefund { paid_cents: most, held_cents: most - 1 };
     assert_eq!(over, expected);
     assert_eq!(on.admit_one(&order("R3", 1)).await, Admitted::Waiting);
     assert_eq!(on.state("R3").await, StateKind::Requested);
@@ -201,10 +174,7 @@ async fn a_refusal_without_an_entry_only_publishes(on: Subject) {
         outcome: "rejected",
         json: "{}".to_owned(),
     };
-    let refusal = Refusal {
-        result: Some(result),
-        ..Refusal::default()
-    };
+    let refusal = Refusal { result: Some(result), ..Refusal::default() };
     on.ledger().refuse(&refusal).await.unwrap();
     on.ledger().refuse(&Refusal::default()).await.unwrap();
     assert_eq!(on.results().await.len(), 1);

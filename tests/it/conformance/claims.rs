@@ -32,16 +32,12 @@ on_both_ledgers!(
 );
 
 fn crashes(intent_lost: bool, crashes: u32) -> ClaimFacts {
-    ClaimFacts {
-        intent_lost,
-        crashes,
-    }
+    ClaimFacts { intent_lost, crashes }
 }
 
 async fn the_oldest_due_refunds_are_claimed_first(on: Subject) {
     let due = |no: &str, ms| ask(no).not_before(at(ms));
-    on.admit(&[due("R1", 30), due("R2", 10), due("R3", 20)])
-        .await;
+    on.admit(&[due("R1", 30), due("R2", 10), due("R3", 20)]).await;
     let claims = on.claim_all(at(100)).await;
     assert_eq!(numbers(&claims), ["R2", "R3", "R1"]);
 }
@@ -70,8 +66,7 @@ async fn nothing_wanted_claims_nothing(on: Subject) {
 async fn the_next_due_moment_is_told_when_fewer_than_wanted_are_due(on: Subject) {
     assert_eq!(on.claims(1, T0).await.next_due, None);
     let due = |no: &str, ms| ask(no).not_before(at(ms));
-    on.admit(&[due("R1", 0), due("R2", 700), due("R3", 900)])
-        .await;
+    on.admit(&[due("R1", 0), due("R2", 700), due("R3", 900)]).await;
     let claims = on.claims(2, T0).await;
     assert_eq!(numbers(&claims.claims), ["R1"]);
     assert_eq!(claims.next_due, Some(at(700)));
@@ -126,10 +121,7 @@ async fn a_lost_submit_comes_back_as_lost_and_counts_crashes(on: Subject) {
         let claim = on.claim_one(at(u64::from(lost) * LEASE_MS)).await;
         assert_eq!(claim.facts, crashes(true, lost));
         assert_eq!(claim.record.state.kind(), StateKind::Submitting);
-        assert_eq!(
-            claim.record.tally.attempts, 1,
-            "one submit, however often lost"
-        );
+        assert_eq!(claim.record.tally.attempts, 1, "one submit, however often lost");
     }
 }
 
@@ -139,8 +131,7 @@ async fn a_lost_submit_stays_lost_until_it_is_committed(on: Subject) {
     let now = at(LEASE_MS);
     let claim = on.claim_one(now).await;
     assert!(claim.facts.intent_lost);
-    on.store(commit(&claim, &[answer_unknown()], now), now)
-        .await;
+    on.store(commit(&claim, &[answer_unknown()], now), now).await;
     assert_eq!(on.state("R1").await, StateKind::Unconfirmed);
     let query = on.claim_one(at(10 * LEASE_MS)).await;
     assert_eq!(query.facts, crashes(false, 0));

@@ -57,10 +57,8 @@ async fn the_result_comes_with_the_final_state(on: Subject) {
     let two = settle(&claims.remove("R2").unwrap(), Outcome::Failed, T0);
     on.ledger().commit(&[one, two], T0).await.unwrap();
     let told: Vec<_> = on.results().await;
-    let told: Vec<_> = told
-        .iter()
-        .map(|(event, no, outcome, json)| [event.as_str(), no, outcome, json])
-        .collect();
+    let told: Vec<_> =
+        told.iter().map(|(event, no, outcome, json)| [event.as_str(), no, outcome, json]).collect();
     let expected = [
         ["R1:1", "R1", "succeeded", "{\"refund_no\":\"R1\"}"],
         ["R2:1", "R2", "failed", "{\"refund_no\":\"R2\"}"],
@@ -74,8 +72,7 @@ async fn a_refund_under_way_publishes_nothing(on: Subject) {
     let claim = on.claim_one(T0).await;
     on.store(commit(&claim, &[accepted()], T0), T0).await;
     let claim = on.claim_one(at(LEASE_MS)).await;
-    on.store(commit(&claim, &[processing()], at(LEASE_MS)), at(LEASE_MS))
-        .await;
+    on.store(commit(&claim, &[processing()], at(LEASE_MS)), at(LEASE_MS)).await;
     assert!(on.results().await.is_empty());
 }
 
@@ -85,8 +82,7 @@ async fn a_parked_refund_publishes_and_settles_later_with_a_second_result(on: Su
     on.store(commit(&claim, &[parked(T0)], T0), T0).await;
     let later = at(90_000_000);
     let claim = on.claim_one(later).await;
-    on.store(settle(&claim, Outcome::Failed, later), later)
-        .await;
+    on.store(settle(&claim, Outcome::Failed, later), later).await;
     let told = on.results().await;
     let events: Vec<_> = told.iter().map(|told| (&*told.0, &*told.2)).collect();
     assert_eq!(events, [("R1:1", "parked"), ("R1:2", "failed")]);
@@ -135,22 +131,11 @@ async fn of_two_commits_of_one_refund_in_a_batch_the_first_is_stored(on: Subject
 
 async fn ends_of_one_batch_release_what_waits_behind_each(on: Subject) {
     let of = |no: &str, order| ask(no).of_gateway_order(order);
-    let asked = [
-        of("R1", "P1"),
-        of("R2", "P2"),
-        of("R3", "P1"),
-        of("R4", "P2"),
-    ];
+    let asked = [of("R1", "P1"), of("R2", "P2"), of("R3", "P1"), of("R4", "P2")];
     on.admit(&asked).await;
     let claims = on.claim_all(T0).await;
-    let done: Vec<_> = claims
-        .iter()
-        .map(|claim| settle(claim, Outcome::Succeeded, T0))
-        .collect();
-    assert_eq!(
-        on.ledger().commit(&done, T0).await.unwrap(),
-        [Stored, Stored]
-    );
+    let done: Vec<_> = claims.iter().map(|claim| settle(claim, Outcome::Succeeded, T0)).collect();
+    assert_eq!(on.ledger().commit(&done, T0).await.unwrap(), [Stored, Stored]);
     for released in ["R3", "R4"] {
         let stored = on.find(released).await.unwrap();
         assert_eq!(stored.due_at, Some(at(60_000)), "{released}");
@@ -164,8 +149,7 @@ async fn a_nudged_poll_is_due_now(on: Subject) {
     on.ledger().nudge(&[no("R1")], at(1)).await.unwrap();
     assert_eq!(on.find("R1").await.unwrap().due_at, Some(at(1)));
     let claim = on.claim_one(at(1)).await;
-    on.store(commit(&claim, &[parked(at(1))], at(1)), at(1))
-        .await;
+    on.store(commit(&claim, &[parked(at(1))], at(1)), at(1)).await;
     on.ledger().nudge(&[no("R1")], at(2)).await.unwrap();
     assert_eq!(on.claim_all(at(2)).await.len(), 1, "parked ones too");
 }

@@ -137,10 +137,7 @@ impl Subject {
             let redis = TestRedis::shared();
             let requests = keys.requests();
             let _: Value = redis.cmd(&["XADD", &requests, &id, "request", "{}"]);
-            if redis
-                .cmd::<Vec<Value>>(&["XINFO", "GROUPS", &requests])
-                .is_empty()
-            {
+            if redis.cmd::<Vec<Value>>(&["XINFO", "GROUPS", &requests]).is_empty() {
                 let _: Value = redis.cmd(&["XGROUP", "CREATE", &requests, "refundd", "0"]);
             }
             let read = ["XREADGROUP", "GROUP", "refundd", "me", "STREAMS"];
@@ -186,9 +183,7 @@ pub(crate) fn numbers(claims: &[Claim]) -> Vec<&str> {
 
 /// Claims by refund number.
 pub(crate) fn by_number(claims: Vec<Claim>) -> HashMap<String, Claim> {
-    let named = claims
-        .into_iter()
-        .map(|claim| (claim.lease.refund_no.to_string(), claim));
+    let named = claims.into_iter().map(|claim| (claim.lease.refund_no.to_string(), claim));
     named.collect()
 }
 
@@ -199,10 +194,8 @@ pub(crate) fn seen(stored: Option<&Stored>) -> String {
 
 /// The refund numbers of stored refunds, sorted.
 pub(crate) fn sorted(stored: &[Stored]) -> Vec<RefundNo> {
-    let mut numbers: Vec<_> = stored
-        .iter()
-        .map(|stored| stored.record.refund.refund_no.clone())
-        .collect();
+    let mut numbers: Vec<_> =
+        stored.iter().map(|stored| stored.record.refund.refund_no.clone()).collect();
     numbers.sort_unstable();
     numbers
 }

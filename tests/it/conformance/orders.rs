@@ -90,13 +90,7 @@ async fn a_success_keeps_its_amount(on: Subject) {
     let claim = on.claim_one(T0).await;
     on.store(settle(&claim, Outcome::Succeeded, T0), T0).await;
     let over = on.admit_one(&order("R2")).await;
-    assert!(matches!(
-        over,
-        Admitted::OverRefund {
-            held_cents: 100,
-            ..
-        }
-    ));
+    assert!(matches!(over, Admitted::OverRefund { held_cents: 100, .. }));
 }
 
 async fn a_parked_refund_keeps_its_amount_and_its_turn(on: Subject) {
@@ -106,13 +100,7 @@ async fn a_parked_refund_keeps_its_amount_and_its_turn(on: Subject) {
     on.store(commit(&claim, &[parked(T0)], T0), T0).await;
     assert_eq!(on.state("R1").await, StateKind::Parked);
     let over = on.admit_one(&order("R3").cents(1)).await;
-    assert!(matches!(
-        over,
-        Admitted::OverRefund {
-            held_cents: 100,
-            ..
-        }
-    ));
+    assert!(matches!(over, Admitted::OverRefund { held_cents: 100, .. }));
     assert!(on.find("R2").await.unwrap().waiting);
     assert!(on.claim_all(at(GAP_MS)).await.is_empty());
 }
@@ -133,8 +121,7 @@ async fn a_parked_refund_that_settles_later_lets_the_next_go(on: Subject) {
     on.store(commit(&claim, &[parked(T0)], T0), T0).await;
     let tomorrow = at(86_400_000);
     let claim = on.claim_one(tomorrow).await;
-    on.store(settle(&claim, Outcome::Succeeded, tomorrow), tomorrow)
-        .await;
+    on.store(settle(&claim, Outcome::Succeeded, tomorrow), tomorrow).await;
     let next = on.claim_one(tomorrow.plus(GAP_MS)).await;
     assert_eq!(next.lease.refund_no.as_str(), "R2");
 }
@@ -144,33 +131,25 @@ async fn either_id_alone_finds_the_order(on: Subject) {
     on.admit_one(&both).await;
     let by_gateway = on.admit_one(&ask("R2").of_gateway_order("P1")).await;
     let by_merchant = on.admit_one(&ask("R3").of_order("M1")).await;
-    assert_eq!(
-        [by_gateway, by_merchant],
-        [Admitted::Waiting, Admitted::Waiting]
-    );
+    assert_eq!([by_gateway, by_merchant], [Admitted::Waiting, Admitted::Waiting]);
     let now = on.claim_one(T0).await;
     on.store(settle(&now, Outcome::Succeeded, T0), T0).await;
     let next = on.claim_one(at(GAP_MS)).await;
-    on.store(settle(&next, Outcome::Succeeded, at(GAP_MS)), at(GAP_MS))
-        .await;
+    on.store(settle(&next, Outcome::Succeeded, at(GAP_MS)), at(GAP_MS)).await;
     let last = on.claim_one(at(2 * GAP_MS)).await;
     assert_eq!(last.lease.refund_no.as_str(), "R3");
 }
 
 async fn an_order_known_by_the_merchants_id_learns_the_gateways(on: Subject) {
-    on.admit_one(&ask("R1").of_order("M1").cents(60).paid(100))
-        .await;
+    on.admit_one(&ask("R1").of_order("M1").cents(60).paid(100)).await;
     let both = ask("R2").of_orders(Some("P1"), Some("M1")).cents(30);
     assert_eq!(on.admit_one(&both).await, Admitted::Waiting);
-    let over = on
-        .admit_one(&ask("R3").of_gateway_order("P1").cents(11))
-        .await;
+    let over = on.admit_one(&ask("R3").of_gateway_order("P1").cents(11)).await;
     assert!(matches!(over, Admitted::OverRefund { held_cents: 90, .. }));
 }
 
 async fn an_order_known_by_the_gateways_id_learns_the_merchants(on: Subject) {
-    on.admit_one(&ask("R1").of_gateway_order("P1").cents(60).paid(100))
-        .await;
+    on.admit_one(&ask("R1").of_gateway_order("P1").cents(60).paid(100)).await;
     let both = ask("R2").of_orders(Some("P1"), Some("M1")).cents(30);
     assert_eq!(on.admit_one(&both).await, Admitted::Waiting);
     let over = on.admit_one(&ask("R3").of_order("M1").cents(11)).await;
@@ -178,17 +157,14 @@ async fn an_order_known_by_the_gateways_id_learns_the_merchants(on: Subject) {
 }
 
 async fn two_ids_of_two_known_orders_are_a_mismatch_and_change_nothing(on: Subject) {
-    on.admit_one(&ask("R1").of_gateway_order("P1").cents(10))
-        .await;
+    on.admit_one(&ask("R1").of_gateway_order("P1").cents(10)).await;
     on.admit_one(&ask("R2").of_order("M1").cents(20)).await;
     let entry = on.pending_entry(1);
     let crossed = ask("R3").of_orders(Some("P1"), Some("M1")).entry(&entry);
     assert_eq!(on.admit_one(&crossed).await, Admitted::OrderMismatch);
     assert!(on.find("R3").await.is_none());
     assert!(!on.is_acknowledged(&entry));
-    let over = on
-        .admit_one(&ask("R4").of_gateway_order("P1").cents(91).paid(100))
-        .await;
+    let over = on.admit_one(&ask("R4").of_gateway_order("P1").cents(91).paid(100)).await;
     assert!(matches!(over, Admitted::OverRefund { held_cents: 10, .. }));
 }
 
@@ -197,10 +173,7 @@ async fn a_mismatch_arises_within_one_batch_too(on: Subject) {
     let other = ask("R2").of_order("M1");
     let crossed = ask("R3").of_orders(Some("P1"), Some("M1"));
     let answers = on.admit(&[one, other, crossed]).await;
-    assert_eq!(
-        answers,
-        [Admitted::New, Admitted::New, Admitted::OrderMismatch]
-    );
+    assert_eq!(answers, [Admitted::New, Admitted::New, Admitted::OrderMismatch]);
 }
 
 async fn orders_of_two_gateways_are_two_orders(on: Subject) {
@@ -210,31 +183,20 @@ async fn orders_of_two_gateways_are_two_orders(on: Subject) {
 }
 
 async fn an_order_learns_its_second_id_within_one_batch(on: Subject) {
-    let both = ask("R1")
-        .of_orders(Some("P1"), Some("M1"))
-        .cents(70)
-        .paid(100);
+    let both = ask("R1").of_orders(Some("P1"), Some("M1")).cents(70).paid(100);
     let merchant = ask("R2").of_order("M1").cents(31);
     let answers = on.admit(&[both, merchant]).await;
-    let over = Admitted::OverRefund {
-        paid_cents: 100,
-        held_cents: 70,
-    };
+    let over = Admitted::OverRefund { paid_cents: 100, held_cents: 70 };
     assert_eq!(answers, [Admitted::New, over]);
 }
 
 async fn ids_with_the_signs_of_the_stored_form_are_kept_apart(on: Subject) {
     let odd = ["=gw/o:M1", "a|b", "a|b,c:1", "%d+", "{x}", "=", "|||||"];
     for (n, id) in odd.iter().enumerate() {
-        let asked = ask(&format!("R{n}"))
-            .of_orders(Some(id), Some(id))
-            .cents(60);
+        let asked = ask(&format!("R{n}")).of_orders(Some(id), Some(id)).cents(60);
         assert_eq!(on.admit_one(&asked.paid(100)).await, Admitted::New, "{id}");
         let over = ask(&format!("S{n}")).of_order(id).cents(41);
         let answer = on.admit_one(&over).await;
-        assert!(
-            matches!(answer, Admitted::OverRefund { .. }),
-            "{id}: {answer:?}"
-        );
+        assert!(matches!(answer, Admitted::OverRefund { .. }), "{id}: {answer:?}");
     }
 }

@@ -57,28 +57,16 @@ async fn a_listing_of_a_thousand_names_each_exactly_once(on: Subject) {
 
 async fn a_listing_keeps_to_its_filter(on: Subject) {
     let late = ask("R3").admitted_at(at(9));
-    on.admit(&[ask("R1"), ask("R2").account("other"), late, ask("R4")])
-        .await;
+    on.admit(&[ask("R1"), ask("R2").account("other"), late, ask("R4")]).await;
     let mut claims = by_number(on.claim_all(T0).await);
     let mut held = |no: &str| claims.remove(no).unwrap();
     on.store(commit(&held("R1"), &[parked(T0)], T0), T0).await;
     on.store(settle(&held("R4"), Outcome::Failed, T0), T0).await;
-    let parked = Filter {
-        state: Some(StateKind::Parked),
-        ..Filter::default()
-    };
-    let account = Filter {
-        account: Some(AccountName::parse("other").unwrap()),
-        ..Filter::default()
-    };
-    let before = Filter {
-        admitted_before: Some(at(8)),
-        ..Filter::default()
-    };
-    let reason = Filter {
-        reason: Some("discrepancy".to_owned()),
-        ..Filter::default()
-    };
+    let parked = Filter { state: Some(StateKind::Parked), ..Filter::default() };
+    let account =
+        Filter { account: Some(AccountName::parse("other").unwrap()), ..Filter::default() };
+    let before = Filter { admitted_before: Some(at(8)), ..Filter::default() };
+    let reason = Filter { reason: Some("discrepancy".to_owned()), ..Filter::default() };
     assert_eq!(listed(&on, &parked, 2).await, [no("R1")]);
     assert_eq!(listed(&on, &account, 2).await, [no("R2")]);
     assert_eq!(listed(&on, &before, 2).await, ["R1", "R2", "R4"].map(no));
@@ -88,10 +76,7 @@ async fn a_listing_keeps_to_its_filter(on: Subject) {
 async fn a_held_refund_is_listed_as_submitting(on: Subject) {
     on.admit_one(&ask("R1")).await;
     on.claim_one(T0).await;
-    let filter = Filter {
-        state: Some(StateKind::Submitting),
-        ..Filter::default()
-    };
+    let filter = Filter { state: Some(StateKind::Submitting), ..Filter::default() };
     assert_eq!(listed(&on, &filter, 10).await, [no("R1")]);
 }
 
@@ -99,10 +84,8 @@ async fn settled_refunds_are_forgotten_after_their_time_and_no_others(on: Subjec
     on.admit(&["R1", "R2", "R3", "R4"].map(ask)).await;
     let mut claims = by_number(on.claim_all(T0).await);
     let mut held = |no: &str| claims.remove(no).unwrap();
-    on.store(settle(&held("R1"), Outcome::Succeeded, T0), T0)
-        .await;
-    on.store(settle(&held("R2"), Outcome::Failed, at(10)), at(10))
-        .await;
+    on.store(settle(&held("R1"), Outcome::Succeeded, T0), T0).await;
+    on.store(settle(&held("R2"), Outcome::Failed, at(10)), at(10)).await;
     on.store(commit(&held("R3"), &[parked(T0)], T0), T0).await;
     assert_eq!(on.ledger().purge(T0, T0).await.unwrap(), 0);
     assert_eq!(on.ledger().purge(at(10), T0).await.unwrap(), 1);
@@ -122,16 +105,9 @@ async fn an_order_is_forgotten_with_its_last_refund(on: Subject) {
     on.ledger().purge(at(1), T0).await.unwrap();
     // What went back still counts while the order is known.
     let over = on.admit_one(&order("R3")).await;
-    assert!(matches!(
-        over,
-        Admitted::OverRefund {
-            held_cents: 100,
-            ..
-        }
-    ));
+    assert!(matches!(over, Admitted::OverRefund { held_cents: 100, .. }));
     let claim = on.claim_one(at(60_000)).await;
-    on.store(settle(&claim, Outcome::Succeeded, at(60_000)), at(60_000))
-        .await;
+    on.store(settle(&claim, Outcome::Succeeded, at(60_000)), at(60_000)).await;
     on.ledger().purge(LATE, T0).await.unwrap();
     assert_eq!(on.admit_one(&order("R4")).await, Admitted::New);
     assert_eq!(on.find("R4").await.unwrap().due_at, Some(T0));
@@ -139,15 +115,13 @@ async fn an_order_is_forgotten_with_its_last_refund(on: Subject) {
 
 async fn a_forgotten_order_leaves_no_id_behind(on: Subject) {
     // The refund that taught the order its second id is forgotten first.
-    on.admit_one(&ask("R1").of_orders(Some("P1"), Some("M1")))
-        .await;
+    on.admit_one(&ask("R1").of_orders(Some("P1"), Some("M1"))).await;
     let claim = on.claim_one(T0).await;
     on.store(settle(&claim, Outcome::Succeeded, T0), T0).await;
     on.admit_one(&ask("R2").of_gateway_order("P1")).await;
     on.ledger().purge(at(1), T0).await.unwrap();
     let claim = on.claim_one(at(60_000)).await;
-    on.store(settle(&claim, Outcome::Succeeded, at(60_000)), at(60_000))
-        .await;
+    on.store(settle(&claim, Outcome::Succeeded, at(60_000)), at(60_000)).await;
     on.ledger().purge(LATE, T0).await.unwrap();
     // Both ids are free again, and may name two orders now.
     assert_eq!(on.admit_one(&ask("R3").of_order("M1")).await, Admitted::New);
@@ -165,10 +139,8 @@ async fn a_purge_forgets_a_bounded_batch(on: Subject) {
     for batch in asked.chunks(500) {
         on.admit(batch).await;
         let claims = on.claim_all(T0).await;
-        let done: Vec<_> = claims
-            .iter()
-            .map(|claim| settle(claim, Outcome::Succeeded, T0))
-            .collect();
+        let done: Vec<_> =
+            claims.iter().map(|claim| settle(claim, Outcome::Succeeded, T0)).collect();
         on.ledger().commit(&done, T0).await.unwrap();
     }
     assert_eq!(on.ledger().purge(LATE, T0).await.unwrap(), 500);

@@ -34,16 +34,11 @@ async fn admit_writes_nothing_if_any_key_has_the_wrong_type() {
 
 #[tokio::test]
 async fn commit_writes_nothing_if_any_key_has_the_wrong_type() {
-    let all = [
-        "due", "states", "leases", "orders", "settled", "results", "audit", "seq",
-    ];
+    let all = ["due", "states", "leases", "orders", "settled", "results", "audit", "seq"];
     for name in all {
         let book = Book::open().await;
         let of = |no: &str| ask(no).of_gateway_order("P1");
-        let batch: Vec<_> = [of("R1"), of("R2"), ask("R3")]
-            .iter()
-            .map(Asked::admission)
-            .collect();
+        let batch: Vec<_> = [of("R1"), of("R2"), ask("R3")].iter().map(Asked::admission).collect();
         book.ledger.admit(&batch, T0).await.unwrap();
         let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
         spoil(&book.keys.seq().replace("seq", name));
@@ -102,11 +97,7 @@ async fn an_unreadable_record_is_told_and_the_others_are_claimed() {
     let _: Value = redis.cmd(&["HSET", &book.keys.refunds(), "R1", newer]);
     let _: Value = redis.cmd(&["HDEL", &book.keys.states(), "R2"]);
     let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap();
-    let told: Vec<_> = claims
-        .unreadable
-        .iter()
-        .map(|(no, _)| no.as_str())
-        .collect();
+    let told: Vec<_> = claims.unreadable.iter().map(|(no, _)| no.as_str()).collect();
     assert_eq!(told, ["R1", "R2"]);
     assert_eq!(claims.claims.len(), 1);
     assert!(claims.unreadable[0].1.contains("newer"), "{claims:?}");
@@ -140,10 +131,8 @@ async fn an_unreadable_settled_record_does_not_stop_the_purge() {
     let book = Book::open().await;
     book.admit(&[ask("R1"), ask("R2")]).await;
     let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
-    let done = [
-        settle(&claims[0], Outcome::Succeeded, T0),
-        settle(&claims[1], Outcome::Succeeded, T0),
-    ];
+    let done =
+        [settle(&claims[0], Outcome::Succeeded, T0), settle(&claims[1], Outcome::Succeeded, T0)];
     book.ledger.commit(&done, T0).await.unwrap();
     let redis = TestRedis::shared();
     let _: Value = redis.cmd(&["HSET", &book.keys.refunds(), "R1", "{\"v\":9}"]);

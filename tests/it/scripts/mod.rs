@@ -54,8 +54,7 @@ async fn admit_writes_record_state_due_order_and_acknowledges() {
     let book = Book::open().await;
     let [entry, _] = book.pending();
     let asked = ask("R1").of_orders(Some("P1"), Some("M1")).paid(900);
-    book.admit(&[asked.entry(&entry), ask("R2").of_order("M1").cents(1)])
-        .await;
+    book.admit(&[asked.entry(&entry), ask("R2").of_order("M1").cents(1)]).await;
     insta::assert_snapshot!(book.dump(), @r#"
     due zset R1 @ 1700000000000
     due zset R2 @ inf
@@ -142,17 +141,12 @@ async fn commit_of_a_success_ends_publishes_and_lets_the_next_go() {
         "R2 has its turn after the gap"
     );
     assert_eq!(dump.of_key("settled"), ["settled zset R1 @ 1700000000007"]);
-    assert_eq!(
-        dump.of_key("orders"),
-        ["orders hash gw/g:P1 = 1000|1000|R2|1700000060007|2||"]
-    );
+    assert_eq!(dump.of_key("orders"), ["orders hash gw/g:P1 = 1000|1000|R2|1700000060007|2||"]);
     assert!(dump.of_key("leases").is_empty());
     assert_eq!(
         dump.of_key("results"),
-        [
-            "results stream #0 event_id=R1:1 refund_no=R1 outcome=succeeded \
-          result={\"refund_no\":\"R1\"}"
-        ]
+        ["results stream #0 event_id=R1:1 refund_no=R1 outcome=succeeded \
+          result={\"refund_no\":\"R1\"}"]
     );
     assert!(dump.of_key("states")[0].starts_with("states hash R1 = z{"));
 }
@@ -234,11 +228,7 @@ async fn refuse_acknowledges_and_leaves_result_and_raw_bytes() {
     book.ledger.refuse(&refusal).await.unwrap();
     let again = book.dump();
     assert_eq!(again.of_key("results").len(), 2, "again, under the same id");
-    assert_eq!(
-        again.of_key("requests").len(),
-        2,
-        "the other entry and the group"
-    );
+    assert_eq!(again.of_key("requests").len(), 2, "the other entry and the group");
 }
 
 #[tokio::test]
@@ -281,15 +271,7 @@ async fn trim_keeps_what_any_group_has_not_read_or_not_acknowledged() {
     }
     let left = || redis.cmd::<usize>(&["XLEN", &results]);
     let read = |group: &str, count: &str| {
-        let words = [
-            "XREADGROUP",
-            "GROUP",
-            group,
-            "me",
-            "COUNT",
-            count,
-            "STREAMS",
-        ];
+        let words = ["XREADGROUP", "GROUP", group, "me", "COUNT", count, "STREAMS"];
         let _: redis::Value = redis.cmd(&[&words[..], &[&results, ">"]].concat());
     };
     read("quick", "5");
@@ -304,10 +286,7 @@ async fn trim_keeps_what_any_group_has_not_read_or_not_acknowledged() {
     book.ledger.purge(T0, T0).await.unwrap();
     assert_eq!(left(), 4, "2-0 is still pending");
     let _: redis::Value = redis.cmd(&["XACK", &results, "slow", "2-0"]);
-    book.ledger
-        .purge(T0, T0.minus(T0.get().unsigned_abs() - 2))
-        .await
-        .unwrap();
+    book.ledger.purge(T0, T0.minus(T0.get().unsigned_abs() - 2)).await.unwrap();
     assert_eq!(left(), 4, "2-0 is not older than 2 ms");
     book.ledger.purge(T0, T0).await.unwrap();
     let ids = book.dump();
@@ -320,10 +299,7 @@ async fn trim_without_a_group_goes_by_age_alone() {
     let book = Book::open().await;
     let (redis, results) = (TestRedis::shared(), book.keys.results());
     book.ledger.purge(T0, T0).await.unwrap();
-    assert!(
-        book.dump().of_key("results").is_empty(),
-        "no stream is made"
-    );
+    assert!(book.dump().of_key("results").is_empty(), "no stream is made");
     for id in ["1-0", "1-1", "2-0"] {
         let _: redis::Value = redis.cmd(&["XADD", &results, id, "event_id", id]);
     }
@@ -345,10 +321,7 @@ async fn scripts_are_loaded_again_after_redis_has_forgotten_them() {
     let claims = ledger.claim(1, T0, at(LEASE_MS)).await.unwrap().claims;
     let _: redis::Value = redis.run("SCRIPT FLUSH");
     let taken = [commit(&claims[0], &[accepted()], T0)];
-    assert_eq!(
-        ledger.commit(&taken, T0).await.unwrap(),
-        [Committed::Stored]
-    );
+    assert_eq!(ledger.commit(&taken, T0).await.unwrap(), [Committed::Stored]);
 }
 
 #[tokio::test]
@@ -364,8 +337,5 @@ async fn a_due_moment_at_the_end_of_time_does_not_stop_the_others() {
     book.admit(&[ask("R2")]).await;
     let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap();
     let taken = [commit(&claims.claims[0], &[accepted(), processing()], T0)];
-    assert_eq!(
-        book.ledger.commit(&taken, T0).await.unwrap(),
-        [Committed::Stored]
-    );
+    assert_eq!(book.ledger.commit(&taken, T0).await.unwrap(), [Committed::Stored]);
 }

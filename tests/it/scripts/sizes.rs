@@ -48,11 +48,8 @@ async fn drain(ledger: &RedisLedger, now: UnixMillis) -> usize {
             assert!(last < Some(due.clone()), "the oldest first");
             last = Some(due);
         }
-        let taken: Vec<_> = claims
-            .claims
-            .iter()
-            .map(|claim| commit(claim, &[accepted()], now))
-            .collect();
+        let taken: Vec<_> =
+            claims.claims.iter().map(|claim| commit(claim, &[accepted()], now)).collect();
         let stored = ledger.commit(&taken, now).await.unwrap();
         assert!(stored.iter().all(|one| *one == Committed::Stored));
         drained += taken.len();
@@ -85,14 +82,10 @@ async fn a_hundred_thousand_due_refunds_are_drained_oldest_first() {
 async fn five_hundred_waiting_refunds_of_one_order_are_taken_in_one_batch() {
     let redis = TestRedis::shared();
     let ledger = redis.ledger(&namespace()).await;
-    let asked: Vec<_> = (0..BATCH_MAX)
-        .map(|n| ask(&format!("R{n}")).of_order("M1").admission())
-        .collect();
+    let asked: Vec<_> =
+        (0..BATCH_MAX).map(|n| ask(&format!("R{n}")).of_order("M1").admission()).collect();
     let answers = ledger.admit(&asked, at(0)).await.unwrap();
     let waiting = answers.iter().filter(|one| **one == Admitted::Waiting);
     assert_eq!(waiting.count(), BATCH_MAX - 1);
-    assert_eq!(
-        ledger.claim(500, at(9), at(10)).await.unwrap().claims.len(),
-        1
-    );
+    assert_eq!(ledger.claim(500, at(9), at(10)).await.unwrap().claims.len(), 1);
 }

@@ -69,13 +69,7 @@ impl TestRedis {
         assert_installed();
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
         let (guardian, server) = spawn(&folder, owned.is_none(), &options);
-        let redis = Self {
-            folder,
-            owned,
-            options,
-            guardian,
-            server,
-        };
+        let redis = Self { folder, owned, options, guardian, server };
         redis.wait_until_ready();
         redis
     }
@@ -92,9 +86,7 @@ impl TestRedis {
 
     /// The ledger of a namespace on it.
     pub(crate) async fn ledger(&self, keys: &Keys) -> RedisLedger {
-        RedisLedger::connect(&self.connector(), keys.clone())
-            .await
-            .unwrap()
+        RedisLedger::connect(&self.connector(), keys.clone()).await.unwrap()
     }
 
     /// A plain connection, for looking and for breaking things.
@@ -131,9 +123,7 @@ impl TestRedis {
     /// Kills the server as a power cut would, and waits until it is gone.
     pub(crate) fn kill(&self) {
         signal("-9", &self.server);
-        wait_for("redis-server to die", || {
-            self.try_raw().is_none().then_some(())
-        });
+        wait_for("redis-server to die", || self.try_raw().is_none().then_some(()));
     }
 
     /// Starts it again on the same folder, killing it first if it runs.
@@ -214,10 +204,7 @@ impl Dump {
             let name = key.trim_start_matches(prefix).to_owned();
             let kind: String = query(con, &["TYPE", &key]);
             lines.extend(items(con, &key, &kind).into_iter().map(|(raw, shown)| {
-                (
-                    format!("{name} {kind} {raw}"),
-                    format!("{name} {kind} {shown}"),
-                )
+                (format!("{name} {kind} {raw}"), format!("{name} {kind} {shown}"))
             }));
         }
         Self(lines)
@@ -274,9 +261,7 @@ fn items(con: &mut Connection, key: &str, kind: &str) -> Vec<Line> {
 
 fn sorted_pairs(mut pairs: Vec<(String, String)>, between: &str) -> Vec<Line> {
     pairs.sort_unstable();
-    let lines = pairs
-        .into_iter()
-        .map(|(name, value)| same(format!("{name}{between}{value}")));
+    let lines = pairs.into_iter().map(|(name, value)| same(format!("{name}{between}{value}")));
     lines.collect()
 }
 
@@ -288,10 +273,7 @@ fn stream(con: &mut Connection, key: &str) -> Vec<Line> {
         .enumerate()
         .map(|(n, (id, fields))| {
             let fields: Vec<String> = fields.iter().map(bytes).collect();
-            let text = fields
-                .chunks(2)
-                .map(|pair| pair.join("="))
-                .collect::<Vec<_>>();
+            let text = fields.chunks(2).map(|pair| pair.join("=")).collect::<Vec<_>>();
             let text = text.join(" ");
             let made = id.len() > 12; // an id from the clock; those of the tests are short
             let shown = if made { format!("#{n}") } else { id.clone() };
@@ -303,10 +285,8 @@ fn stream(con: &mut Connection, key: &str) -> Vec<Line> {
         let name = bytes(&group["name"]);
         let pending: Vec<(String, String, Value, Value)> =
             query(con, &["XPENDING", key, &name, "-", "+", "1000"]);
-        let pending: Vec<String> = pending
-            .into_iter()
-            .map(|(id, consumer, _, _)| format!("{id} of {consumer}"))
-            .collect();
+        let pending: Vec<String> =
+            pending.into_iter().map(|(id, consumer, _, _)| format!("{id} of {consumer}")).collect();
         lines.push(same(format!("group {name} pending {pending:?}")));
     }
     lines

@@ -88,52 +88,31 @@ impl Asked {
     }
 
     pub(crate) fn paid(self, cents: u64) -> Self {
-        Self {
-            paid: Some(cents),
-            ..self
-        }
+        Self { paid: Some(cents), ..self }
     }
 
     pub(crate) fn account(self, account: &str) -> Self {
-        Self {
-            account: account.to_owned(),
-            ..self
-        }
+        Self { account: account.to_owned(), ..self }
     }
 
     pub(crate) fn scope(self, scope: &str) -> Self {
-        Self {
-            scope: scope.to_owned(),
-            ..self
-        }
+        Self { scope: scope.to_owned(), ..self }
     }
 
     pub(crate) fn reason(self, reason: &str) -> Self {
-        Self {
-            reason: Some(reason.to_owned()),
-            ..self
-        }
+        Self { reason: Some(reason.to_owned()), ..self }
     }
 
     pub(crate) fn not_before(self, moment: UnixMillis) -> Self {
-        Self {
-            not_before: Some(moment),
-            ..self
-        }
+        Self { not_before: Some(moment), ..self }
     }
 
     pub(crate) fn admitted_at(self, admitted_at: UnixMillis) -> Self {
-        Self {
-            admitted_at,
-            ..self
-        }
+        Self { admitted_at, ..self }
     }
 
     pub(crate) fn entry(self, entry: &EntryId) -> Self {
-        Self {
-            entry: Some(entry.clone()),
-            ..self
-        }
+        Self { entry: Some(entry.clone()), ..self }
     }
 
     pub(crate) fn refund(&self) -> Refund {
@@ -166,34 +145,23 @@ impl Asked {
 
     pub(crate) fn admission(&self) -> Admission {
         let record = self.record();
-        Admission {
-            due_at: step::first_due(&record),
-            record,
-            entry: self.entry.clone(),
-        }
+        Admission { due_at: step::first_due(&record), record, entry: self.entry.clone() }
     }
 }
 
 /// The answer "taken" to a submit.
 pub(crate) fn accepted() -> Event {
-    Event::Accepted {
-        gateway_refund_no: None,
-    }
+    Event::Accepted { gateway_refund_no: None }
 }
 
 /// Proof that a submit did not happen.
 pub(crate) fn not_sent() -> Event {
-    Event::NotSent {
-        note: "connection refused".to_owned(),
-        retry_after_ms: None,
-    }
+    Event::NotSent { note: "connection refused".to_owned(), retry_after_ms: None }
 }
 
 /// A submit without an answer.
 pub(crate) fn answer_unknown() -> Event {
-    Event::AnswerUnknown {
-        note: "no answer".to_owned(),
-    }
+    Event::AnswerUnknown { note: "no answer".to_owned() }
 }
 
 /// A signed refusal of a submit.
@@ -207,25 +175,17 @@ pub(crate) fn refused() -> Event {
 
 /// A query that shows the refund under way.
 pub(crate) fn processing() -> Event {
-    Event::StillProcessing {
-        gateway_refund_no: None,
-    }
+    Event::StillProcessing { gateway_refund_no: None }
 }
 
 /// A query that shows nothing.
 pub(crate) fn not_found() -> Event {
-    Event::NotFound {
-        note: "no such refund".to_owned(),
-    }
+    Event::NotFound { note: "no such refund".to_owned() }
 }
 
 /// A query that proves how the refund ended.
 pub(crate) fn ended(outcome: Outcome, at: UnixMillis) -> Event {
-    let evidence = Evidence {
-        grade: Grade::A,
-        source: Source::Query,
-        at,
-    };
+    let evidence = Evidence { grade: Grade::A, source: Source::Query, at };
     let lines = Vec::new();
     match outcome {
         Outcome::Succeeded => Event::Succeeded { evidence, lines },
@@ -235,11 +195,7 @@ pub(crate) fn ended(outcome: Outcome, at: UnixMillis) -> Event {
 
 /// A reason to stop for a person.
 pub(crate) fn parked(at: UnixMillis) -> Event {
-    let evidence = Evidence {
-        grade: Grade::C,
-        source: Source::Refundd,
-        at,
-    };
+    let evidence = Evidence { grade: Grade::C, source: Source::Refundd, at };
     Event::SetAside(Parking {
         cause: ParkCause::Discrepancy,
         message: "499 of 500".to_owned(),
@@ -265,13 +221,7 @@ pub(crate) fn try_commit(claim: &Claim, events: &[Event], now: UnixMillis) -> Op
         freed: (outcome == Outcome::Failed).then_some(record.refund.amount),
         next_at: now.plus(policy.order_gap_ms),
     });
-    Some(Commit {
-        lease: claim.lease.clone(),
-        record,
-        plan,
-        result,
-        order: freed,
-    })
+    Some(Commit { lease: claim.lease.clone(), record, plan, result, order: freed })
 }
 
 /// As [`try_commit`], for events that can happen.
@@ -287,11 +237,7 @@ pub(crate) fn settle(claim: &Claim, outcome: Outcome, now: UnixMillis) -> Commit
 }
 
 fn outcome_of(record: &RefundRecord) -> Option<Outcome> {
-    if let RefundState::Settled(end) = &record.state {
-        Some(end.outcome)
-    } else {
-        None
-    }
+    if let RefundState::Settled(end) = &record.state { Some(end.outcome) } else { None }
 }
 
 /// The result of a record that was just settled or parked, as far as the ledger cares.
