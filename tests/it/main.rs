@@ -18,5 +18,6 @@ mod requests;
 mod results;
 mod sandbox;
 mod scripts;
+mod service;
 mod side_by_side;
 mod wake;

@@ -2,6 +2,7 @@
 
 pub(crate) mod redis;
 pub(crate) mod refunds;
+pub(crate) mod service;
 
 use std::time::{Duration, Instant};
 
