@@ -26,27 +26,29 @@ impl DataDir {
         self.0.path().join("data")
     }
 
-    fn try_run<T: redis::FromRedisValue>(&self, command: &str) -> Option<T> {
+    fn ask<T: redis::FromRedisValue>(&self, command: &str) -> redis::RedisResult<T> {
         let socket = self.path().join("redis.sock");
-        let client = redis::Client::open(format!("unix://{}", socket.display())).ok()?;
-        let mut con = client.get_connection().ok()?;
+        let client = redis::Client::open(format!("unix://{}", socket.display()))?;
+        let mut con = client.get_connection()?;
         let mut cmd = redis::Cmd::new();
         for word in command.split(' ') {
             cmd.arg(word);
         }
-        cmd.query(&mut con).ok()
+        cmd.query(&mut con)
     }
 
     fn run<T: redis::FromRedisValue>(&self, command: &str) -> T {
-        self.try_run(command).expect("an answer of the server")
+        self.ask(command).unwrap()
     }
 
     fn setting(&self, name: &str) -> String {
         self.run::<(String, String)>(&format!("CONFIG GET {name}")).1
     }
 
+    /// The process of a server that serves; one that loads answers INFO, but not PING.
     fn try_pid(&self) -> Option<String> {
-        let info: redis::InfoDict = self.try_run("INFO server")?;
+        self.ask::<String>("PING").ok()?;
+        let info: redis::InfoDict = self.ask("INFO server").ok()?;
         info.get("process_id")
     }
 
@@ -57,7 +59,7 @@ impl DataDir {
 
 impl Drop for DataDir {
     fn drop(&mut self) {
-        let _: Option<redis::Value> = self.try_run("SHUTDOWN NOSAVE");
+        let _: redis::RedisResult<redis::Value> = self.ask("SHUTDOWN NOSAVE");
     }
 }
 

@@ -21,6 +21,7 @@ on_both_ledgers!(
     ends_of_one_batch_release_what_waits_behind_each,
     a_nudged_poll_is_due_now,
     a_nudge_leaves_alone_what_is_not_waiting_for_a_query,
+    a_nudge_leaves_alone_a_query_that_a_worker_holds,
     a_nudge_never_makes_a_refund_later,
 );
 
@@ -172,6 +173,20 @@ async fn a_nudge_leaves_alone_what_is_not_waiting_for_a_query(on: Subject) {
         after += &seen(on.find(number.as_str()).await.as_ref());
     }
     assert_eq!(after, before, "leased, waiting, unsent, ended, unknown");
+}
+
+async fn a_nudge_leaves_alone_a_query_that_a_worker_holds(on: Subject) {
+    on.admit_one(&ask("R1")).await;
+    let claim = on.claim_one(T0).await;
+    on.store(commit(&claim, &[accepted()], T0), T0).await;
+    on.claim_one(at(LEASE_MS)).await;
+    on.ledger()
+        .nudge(&[no("R1")], at(LEASE_MS + 1))
+        .await
+        .unwrap();
+    assert!(on.claim_all(at(LEASE_MS + 1)).await.is_empty());
+    let until = on.find("R1").await.unwrap().due_at;
+    assert_eq!(until, Some(at(2 * LEASE_MS)));
 }
 
 async fn a_nudge_never_makes_a_refund_later(on: Subject) {
