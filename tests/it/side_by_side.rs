@@ -220,9 +220,7 @@ fn worked(claim: &Claim, which: usize, now: UnixMillis) -> Commit {
         &[end(Outcome::Failed)],
         &[parked(now)],
     ];
-    let possible = courses
-        .iter()
-        .filter_map(|events| try_commit(claim, events, now));
+    let possible = courses.iter().filter_map(|events| try_commit(claim, events, now));
     let mut possible: Vec<Commit> = possible.collect();
     possible.swap_remove(which % possible.len())
 }

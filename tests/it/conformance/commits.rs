@@ -180,10 +180,7 @@ async fn a_nudge_leaves_alone_a_query_that_a_worker_holds(on: Subject) {
     let claim = on.claim_one(T0).await;
     on.store(commit(&claim, &[accepted()], T0), T0).await;
     on.claim_one(at(LEASE_MS)).await;
-    on.ledger()
-        .nudge(&[no("R1")], at(LEASE_MS + 1))
-        .await
-        .unwrap();
+    on.ledger().nudge(&[no("R1")], at(LEASE_MS + 1)).await.unwrap();
     assert!(on.claim_all(at(LEASE_MS + 1)).await.is_empty());
     let until = on.find("R1").await.unwrap().due_at;
     assert_eq!(until, Some(at(2 * LEASE_MS)));

@@ -162,7 +162,7 @@ pub(crate) fn namespace() -> Keys {
 /// Sends a signal to one process by its number.
 pub(crate) fn signal(which: &str, pid: &str) {
     let sent = Command::new("kill").args([which, pid]).status();
-    assert!(sent.is_ok(), "the command `kill` is needed by the tests");
+    assert!(sent.is_ok_and(|status| status.success()), "kill {which} {pid} did not work");
 }
 
 fn assert_installed() {

@@ -126,7 +126,7 @@ impl Shop {
 
     /// Sends a signal to a worker: `KILL`, `TERM`, `STOP`, `CONT`.
     pub(crate) fn signal(&self, n: usize, which: &str) {
-        signal(which, &self.workers[n].id().to_string());
+        signal(&format!("-{which}"), &self.workers[n].id().to_string());
     }
 
     /// Kills a worker with -9 and sees it dead.
