@@ -223,3 +223,7 @@ fn commit(
     };
     Box::new(Commit { lease, record, plan, result, order })
 }
+
+#[cfg(test)]
+#[path = "advance_tests.rs"]
+mod tests;

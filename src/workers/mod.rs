@@ -20,6 +20,8 @@ pub mod advance;
 mod backend;
 mod claims;
 mod commits;
+#[cfg(test)]
+mod script;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,3 +123,7 @@ async fn work(backend: LedgerBackend, handler: Arc<Handler>, settings: &Settings
         tracing::error!(%err, "the worker ended by itself");
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -184,6 +184,8 @@ impl Drop for Shop {
             let _ = worker.kill();
             let _ = worker.wait();
         }
+        // Captured with the failing test; nobody else sees it.
+        #[expect(clippy::print_stderr, reason = "the log of a worker says why the test failed")]
         if std::thread::panicking() {
             for n in 0..self.workers.len() {
                 eprintln!("--- run-{n}.log\n{}", self.log(n));

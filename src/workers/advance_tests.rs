@@ -1,0 +1,210 @@
+//! One step at a time, with a scripted gateway that counts its calls, over the ledger in memory.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::*;
+use crate::domain::refund::ParamsHash;
+use crate::domain::step::{ClaimFacts, Plan};
+use crate::ledger::MemoryLedger;
+use crate::ports::ledger::Committed;
+use crate::ports::{Acceptance, Accounts, Clock, Ledger, ManualClock};
+use crate::workers::script::{Script, accounts, admission, timeout};
+
+const LEASE_MS: u64 = 20_000;
+const LONGEST_CALL_MS: u64 = 18_000;
+
+struct Desk {
+    handler: Handler,
+    gateway: Arc<Script>,
+    ledger: Arc<MemoryLedger>,
+    clock: Arc<ManualClock>,
+}
+
+impl Desk {
+    /// One admitted refund `R1` over 5.00 of account `shop`.
+    async fn open() -> Self {
+        let clock = Arc::new(ManualClock::new(UnixMillis::new(1_000_000)));
+        let ledger = Arc::new(MemoryLedger::new());
+        let gateway = Arc::new(Script::new());
+        ledger.admit(&[admission("R1", clock.now())], clock.now()).await.unwrap();
+        let parts = Parts {
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            accounts: Arc::new(accounts(&gateway, LONGEST_CALL_MS)),
+            wake: Arc::new(Notify::new()),
+        };
+        Self { handler: Handler::new(parts), gateway, ledger, clock }
+    }
+
+    async fn claim(&self) -> Claim {
+        let now = self.clock.now();
+        let claims = self.ledger.claim(1, now, now.plus(LEASE_MS)).await.unwrap();
+        claims.claims.into_iter().next().expect("a refund is due")
+    }
+
+    /// Handles the claim, commits what came of it, and moves the clock to its next due time.
+    async fn handle(&self, claim: Claim) -> RefundRecord {
+        let commit = self.handler.handle(claim).await.unwrap().expect("something to commit");
+        let stored = self.ledger.commit(&[(*commit).clone()], self.clock.now()).await.unwrap();
+        assert_eq!(stored, [Committed::Stored]);
+        if let Plan::Due(at) = commit.plan {
+            self.clock.set(at);
+        }
+        commit.record
+    }
+
+    async fn step(&self) -> RefundRecord {
+        let claim = self.claim().await;
+        self.handle(claim).await
+    }
+}
+
+#[tokio::test]
+async fn an_accepted_refund_is_polled_until_it_settles_and_published_once() {
+    let desk = Desk::open().await;
+    desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
+    desk.gateway.query_answers("PROCESSING", 500);
+    desk.gateway.query_answers("SUCCESS", 500);
+    assert_eq!(desk.step().await.state.kind(), StateKind::Processing);
+    assert_eq!(desk.step().await.state.kind(), StateKind::Processing);
+    assert_eq!(desk.ledger.results(), []);
+    assert_eq!(desk.step().await.state.kind(), StateKind::Settled);
+    assert_eq!(desk.gateway.called(), ["submit", "query", "query"]);
+    let results = desk.ledger.results();
+    assert_eq!(results.len(), 1);
+    assert_eq!((results[0].event_id.as_str(), results[0].outcome), ("R1.1", "succeeded"));
+}
+
+#[tokio::test]
+async fn a_timeout_is_queried_before_any_resend() {
+    let desk = Desk::open().await;
+    desk.gateway.submit_answers(Err(timeout()));
+    desk.gateway.query_answers("SUCCESS", 500);
+    assert_eq!(desk.step().await.state.kind(), StateKind::Unconfirmed);
+    assert_eq!(desk.step().await.state.kind(), StateKind::Settled);
+    assert_eq!(desk.gateway.called(), ["submit", "query"]);
+}
+
+#[tokio::test]
+async fn a_worker_that_died_while_submitting_is_followed_by_a_query_never_by_a_submit() {
+    let desk = Desk::open().await;
+    let lost = desk.claim().await;
+    assert_eq!(lost.record.state.kind(), StateKind::Submitting);
+    drop(lost); // nobody ever hears of it again
+    desk.clock.advance(LEASE_MS);
+    let next = desk.claim().await;
+    assert_eq!(next.facts, ClaimFacts { intent_lost: true, crashes: 1 });
+    desk.gateway.query_answers("SUCCESS", 500);
+    let record = desk.handle(next).await;
+    assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Settled, 1));
+    assert_eq!(desk.gateway.called(), ["query"]);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_held_up_for_its_whole_lease_sends_nothing() {
+    let desk = Desk::open().await;
+    let claim = desk.claim().await;
+    desk.clock.advance(LEASE_MS - LONGEST_CALL_MS); // a call begun now could outlast the lease
+    let record = desk.handle(claim).await;
+    assert_eq!(desk.gateway.called(), Vec::<&str>::new());
+    assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Requested, 0));
+}
+
+#[tokio::test]
+async fn a_late_commit_of_a_frozen_worker_is_refused() {
+    let desk = Desk::open().await;
+    let frozen = desk.claim().await;
+    desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
+    let late = desk.handler.handle(frozen).await.unwrap().unwrap();
+    desk.clock.advance(LEASE_MS);
+    let taken_over = desk.claim().await;
+    let stale = desk.ledger.commit(&[*late], desk.clock.now()).await.unwrap();
+    assert_eq!(stale, [Committed::StaleFence]);
+    desk.gateway.query_answers("PROCESSING", 500);
+    assert_eq!(desk.handle(taken_over).await.state.kind(), StateKind::Processing);
+}
+
+#[tokio::test]
+async fn changed_parameters_record_a_new_intent_before_the_first_send() {
+    let desk = Desk::open().await;
+    desk.gateway.hashes_to(2);
+    let record = desk.step().await;
+    assert_eq!(desk.gateway.called(), Vec::<&str>::new());
+    assert_eq!(record.params_hash, Some(ParamsHash([2; 32])));
+    desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
+    assert_eq!(desk.step().await.state.kind(), StateKind::Processing);
+}
+
+#[tokio::test]
+async fn a_resend_with_other_parameters_is_parked_and_not_sent() {
+    let desk = Desk::open().await;
+    desk.gateway.submit_answers(Err(timeout()));
+    desk.step().await;
+    let record = loop {
+        desk.gateway.query_finds_nothing(Grade::B);
+        let record = desk.step().await;
+        if record.state.kind() == StateKind::Requested {
+            break record;
+        }
+    };
+    assert_eq!(record.tally.attempts, 1);
+    desk.gateway.hashes_to(2);
+    let record = desk.step().await;
+    assert_eq!(record.state.kind(), StateKind::Parked);
+    let submits = desk.gateway.called().iter().filter(|call| **call == "submit").count();
+    assert_eq!(submits, 1);
+    assert_eq!(desk.ledger.results()[0].outcome, "parked");
+}
+
+#[tokio::test]
+async fn absence_without_evidence_and_errors_are_no_absence() {
+    let desk = Desk::open().await;
+    desk.gateway.submit_answers(Err(timeout()));
+    desk.step().await;
+    for _ in 0..20 {
+        desk.gateway.query_finds_nothing(Grade::C);
+        desk.gateway.query_fails(timeout());
+        desk.step().await;
+        assert_eq!(desk.step().await.state.kind(), StateKind::Unconfirmed);
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_brings_down_its_workers_is_set_aside() {
+    let desk = Desk::open().await;
+    for _ in 0..3 {
+        drop(desk.claim().await);
+        desk.clock.advance(LEASE_MS);
+    }
+    let claim = desk.claim().await;
+    assert_eq!(claim.facts.crashes, 3);
+    let record = desk.handle(claim).await;
+    let RefundState::Parked(parking) = &record.state else { panic!("{:?}", record.state) };
+    assert_eq!(parking.cause, ParkCause::Poison);
+    assert_eq!(desk.gateway.called(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_refund_of_a_forgotten_account_is_kept_and_nothing_is_sent() {
+    let mut desk = Desk::open().await;
+    let none = Parts { accounts: Arc::new(Accounts::default()), ..desk.handler.parts.clone() };
+    desk.handler = Handler::new(none);
+    let record = desk.step().await;
+    assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Requested, 0));
+    assert_eq!(desk.gateway.called(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_failure_frees_its_amount_and_a_success_does_not() {
+    for (status, free) in [("FAIL", true), ("SUCCESS", false)] {
+        let desk = Desk::open().await;
+        desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
+        desk.step().await;
+        desk.gateway.query_answers(status, 500);
+        let claim = desk.claim().await;
+        let commit = desk.handler.handle(claim).await.unwrap().unwrap();
+        assert_eq!(commit.order.unwrap().freed.is_some(), free, "{status}");
+    }
+}

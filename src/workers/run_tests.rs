@@ -1,0 +1,200 @@
+//! The workers as a whole, on apalis, in virtual time: tokio's clock is paused and moves by itself
+//! whenever everybody waits.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+
+use super::script::{Script, accounts, admission};
+use super::*;
+use crate::domain::state::StateKind;
+use crate::domain::{RefundNo, UnixMillis};
+use crate::ledger::MemoryLedger;
+use crate::ports::ledger::{
+    Admission, Admitted, Claims, Commit, Committed, Filter, Page, Refusal, Stored,
+};
+use crate::ports::{Acceptance, LedgerError};
+
+/// Tokio's clock.
+#[derive(Debug)]
+struct VirtualClock(tokio::time::Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> UnixMillis {
+        let elapsed = u64::try_from(self.0.elapsed().as_millis()).unwrap();
+        UnixMillis::new(1_000_000).plus(elapsed)
+    }
+}
+
+/// A ledger that is away for its next so many calls.
+#[derive(Debug, Default)]
+struct Flaky {
+    inner: MemoryLedger,
+    claims_to_fail: AtomicU32,
+    commits_to_fail: AtomicU32,
+}
+
+fn away(left: &AtomicU32) -> Result<(), LedgerError> {
+    let take = |n: u32| n.checked_sub(1);
+    match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+        Ok(_) => Err(LedgerError::Unavailable("away".into())),
+        Err(_) => Ok(()),
+    }
+}
+
+#[async_trait]
+impl Ledger for Flaky {
+    async fn admit(
+        &self,
+        batch: &[Admission],
+        now: UnixMillis,
+    ) -> Result<Vec<Admitted>, LedgerError> {
+        self.inner.admit(batch, now).await
+    }
+    async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError> {
+        self.inner.refuse(refusal).await
+    }
+    async fn claim(
+        &self,
+        want: usize,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<Claims, LedgerError> {
+        away(&self.claims_to_fail)?;
+        self.inner.claim(want, now, until).await
+    }
+    async fn commit(
+        &self,
+        batch: &[Commit],
+        now: UnixMillis,
+    ) -> Result<Vec<Committed>, LedgerError> {
+        away(&self.commits_to_fail)?;
+        self.inner.commit(batch, now).await
+    }
+    async fn nudge(&self, refund_nos: &[RefundNo], now: UnixMillis) -> Result<(), LedgerError> {
+        self.inner.nudge(refund_nos, now).await
+    }
+    async fn find(&self, refund_no: &RefundNo) -> Result<Option<Stored>, LedgerError> {
+        self.inner.find(refund_no).await
+    }
+    async fn list(
+        &self,
+        filter: &Filter,
+        cursor: Option<&str>,
+        count: usize,
+    ) -> Result<Page, LedgerError> {
+        self.inner.list(filter, cursor, count).await
+    }
+    async fn purge(
+        &self,
+        settled_before: UnixMillis,
+        published_before: UnixMillis,
+    ) -> Result<usize, LedgerError> {
+        self.inner.purge(settled_before, published_before).await
+    }
+}
+
+struct House {
+    gateway: Arc<Script>,
+    ledger: Arc<Flaky>,
+    stop: watch::Sender<bool>,
+    running: tokio::task::JoinHandle<()>,
+}
+
+impl House {
+    /// Workers over one admitted refund `R1`.
+    async fn open(prepare: impl FnOnce(&Script, &Flaky)) -> Self {
+        let clock = Arc::new(VirtualClock(tokio::time::Instant::now()));
+        let gateway = Arc::new(Script::new());
+        let ledger = Arc::new(Flaky::default());
+        prepare(&gateway, &ledger);
+        ledger.admit(&[admission("R1", clock.now())], clock.now()).await.unwrap();
+        let parts = Parts {
+            ledger: ledger.clone(),
+            clock,
+            accounts: Arc::new(accounts(&gateway, 18_000)),
+            wake: Arc::new(Notify::new()),
+        };
+        let settings = Settings {
+            name: "test".to_owned(),
+            concurrency: 4,
+            lease_ms: 20_000,
+            shutdown: Duration::from_secs(20),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(run(parts, settings, stopped));
+        Self { gateway, ledger, stop, running }
+    }
+
+    /// Waits, in virtual time, until the refund is in that state.
+    async fn reach(&self, kind: StateKind) -> Stored {
+        let no = RefundNo::parse("R1").unwrap();
+        let looking = async {
+            loop {
+                let stored = self.ledger.find(&no).await.unwrap().unwrap();
+                if stored.record.state.kind() == kind && !stored.leased {
+                    return stored;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let day = Duration::from_secs(86_400);
+        tokio::time::timeout(day, looking).await.expect("within a day of virtual time")
+    }
+
+    async fn close(self) {
+        self.stop.send(true).unwrap();
+        self.running.await.unwrap();
+    }
+}
+
+const ACCEPTED: Acceptance = Acceptance { gateway_refund_no: None };
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_goes_through_the_whole_runtime() {
+    let house = House::open(|gateway, _| {
+        gateway.submit_answers(Ok(ACCEPTED));
+        gateway.query_answers("PROCESSING", 500);
+        gateway.query_answers("SUCCESS", 500);
+    })
+    .await;
+    house.reach(StateKind::Settled).await;
+    assert_eq!(house.gateway.called(), ["submit", "query", "query"]);
+    assert_eq!(house.ledger.inner.results().len(), 1);
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_nobody_else_and_the_third_sets_the_refund_aside() {
+    // A script without answers panics. The first call is the submit: from then on only queries.
+    let house = House::open(|_, _| {}).await;
+    let stored = house.reach(StateKind::Parked).await;
+    assert_eq!(house.gateway.called(), ["submit", "query", "query"]);
+    assert_eq!(stored.record.tally.attempts, 1);
+    assert_eq!(house.ledger.inner.results()[0].outcome, "parked");
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_in_memory_until_the_ledger_is_back() {
+    let house = House::open(|gateway, ledger| {
+        gateway.submit_answers(Ok(ACCEPTED));
+        gateway.query_answers("SUCCESS", 500);
+        ledger.commits_to_fail.store(15, Ordering::SeqCst);
+        ledger.claims_to_fail.store(15, Ordering::SeqCst);
+    })
+    .await;
+    let stored = house.reach(StateKind::Settled).await;
+    assert_eq!(house.gateway.called(), ["submit", "query"], "nothing was asked twice");
+    assert_eq!((stored.record.tally.attempts, stored.record.tally.polls), (1, 1));
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_worker_stops_at_once() {
+    let house = House::open(|gateway, _| gateway.submit_answers(Ok(ACCEPTED))).await;
+    house.reach(StateKind::Processing).await;
+    let before = tokio::time::Instant::now();
+    house.close().await;
+    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+}
