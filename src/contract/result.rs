@@ -63,8 +63,8 @@ pub struct ResultV1 {
     /// The `$n` lines of the gateway's answer that belong to this refund; may be empty.
     pub statuses: Vec<StatusV1>,
     /// For failed the gateway's code, for parked the cause (`horizon`, `not_found`, `discrepancy`,
-    /// `abnormal`, `params_changed`, `poison`), for rejected one of `invalid`, `conflict`,
-    /// `over_refund`, `order_mismatch`, `unknown_account`.
+    /// `abnormal`, `unproven_failure`, `params_changed`, `poison`), for rejected one of `invalid`,
+    /// `conflict`, `over_refund`, `order_mismatch`, `unknown_account`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The reason in words, for anything but success.
