@@ -219,7 +219,7 @@ impl StateKind {
             Self::Processing => "The gateway holds it. Any worker queries it when due.",
             Self::Parked => {
                 "Stopped for a person, with the amount still reserved. Any worker still queries it \
-                 once a day."
+                 from time to time, once a day by default."
             }
             Self::Settled => "Ended, with evidence. Nothing moves it on.",
         }

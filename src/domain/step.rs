@@ -9,7 +9,8 @@ use super::policy::Policy;
 use super::refund::RefundRecord;
 use super::schedule::{poll_delay_ms, retry_delay_ms, unknown_delay_ms};
 use super::state::{
-    Absences, Event, IllegalTransition, ParkCause, Parking, RefundState, StateKind, apply,
+    Absences, Event, EventKind, IllegalTransition, ParkCause, Parking, RefundState, StateKind,
+    apply,
 };
 use super::{Evidence, Grade, Source, UnixMillis};
 
@@ -258,11 +259,13 @@ fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> E
     set_aside(ParkCause::NotFound, message.to_owned(), at)
 }
 
-/// Whether the refund has been asked about for as long as the account wants.
+/// Whether the refund has been tried or asked about for as long as the account wants: since it was
+/// sent, or else since the first time that a submit was put off. Waiting for its order or for
+/// `not_before` does not count.
 fn past_horizon(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> bool {
-    let earliest = record.refund.not_before.unwrap_or(record.admitted_at).max(record.admitted_at);
-    let start = record.tally.submitted_at.unwrap_or(earliest);
-    at.since(start) >= policy.poll.horizon_ms
+    let put_off = record.history.iter().find(|line| line.event == EventKind::NotSent);
+    let start = record.tally.submitted_at.or(put_off.map(|line| line.at));
+    start.is_some_and(|start| at.since(start) >= policy.poll.horizon_ms)
 }
 
 /// The wait that a gateway asked for.

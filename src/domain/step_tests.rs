@@ -287,3 +287,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn waiting_is_not_counted_towards_the_horizon_but_being_put_off_is() {
+    let policy = Policy::default();
+    let put_off = Event::NotSent { note: "balance".to_owned(), retry_after_ms: None };
+    let days = |n: u64| at(n * 24 * 60);
+    let mut record = admitted("R1", 500, at(0));
+    for (day, kind) in [
+        (20, StateKind::Requested), // it waited for its order until now
+        (34, StateKind::Requested),
+        (35, StateKind::Parked),
+    ] {
+        record = after(record, Event::SubmitStarted, days(day), &policy).record;
+        record = after(record, put_off.clone(), days(day), &policy).record;
+        assert_eq!(record.state.kind(), kind, "day {day}");
+    }
+}

@@ -1,31 +1,63 @@
 //! What both ledgers share: how a lease changes the way a stored record is seen.
 
-use super::scripts::Mark;
 use crate::domain::state::{Event, StateKind};
 use crate::domain::step::ClaimFacts;
 use crate::domain::{GatewayName, Policy, Refund, RefundRecord, UnixMillis, step};
 
-/// The record as its holder sees it. A lease with an intent turns "requested" into "submitting":
-/// the intent is stored in the lease only, so that claiming is one small write.
-///
-/// `at` is the moment of the claim; without it (somebody only looks) it is taken from the record.
-pub(super) fn as_held(record: RefundRecord, mark: Mark, at: Option<UnixMillis>) -> RefundRecord {
-    if mark == Mark::Query || record.state.kind() != StateKind::Requested {
-        return record;
+/// What a lease says about the refund that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hold {
+    /// Whether an intent to submit was recorded.
+    pub(super) mark: Mark,
+    /// Leases in a row that ran out without a commit.
+    pub(super) crashes: u32,
+    /// When the first of these leases began: the moment of the intent, if there is one.
+    pub(super) since: UnixMillis,
+}
+
+/// What a lease says about an intent to submit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Recorded by this lease.
+    Intent,
+    /// Recorded by an earlier lease and lost.
+    IntentLost,
+    /// None.
+    Query,
+}
+
+impl Hold {
+    /// Reads the stored text, `fence mark crashes since`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ').skip(1);
+        let mark = match words.next()? {
+            "i" => Mark::Intent,
+            "u" => Mark::IntentLost,
+            "q" => Mark::Query,
+            _ => return None,
+        };
+        let crashes = words.next()?.parse().ok()?;
+        Some(Self { mark, crashes, since: UnixMillis::new(words.next()?.parse().ok()?) })
     }
-    let at =
-        at.unwrap_or_else(|| record.history.last().map_or(record.admitted_at, |line| line.last_at));
-    let before = record.clone();
-    // The policy has no say in this event; the transition is in the table.
-    match step::advance(record, &Event::SubmitStarted, at, &Policy::default()) {
-        Ok(step::Advanced { record, .. }) => record,
-        Err(_) => before,
+
+    /// What a claim finds beside the record.
+    pub(super) fn facts(self) -> ClaimFacts {
+        ClaimFacts { intent_lost: self.mark == Mark::IntentLost, crashes: self.crashes }
     }
 }
 
-/// The facts of a claim, from the lease that it replaced.
-pub(super) fn facts(mark: Mark, crashes: u32) -> ClaimFacts {
-    ClaimFacts { intent_lost: mark == Mark::IntentLost, crashes }
+/// The record as its holder sees it. A lease with an intent turns "requested" into "submitting":
+/// the intent is stored in the lease only, so that claiming is one small write.
+pub(super) fn as_held(record: RefundRecord, hold: Hold) -> RefundRecord {
+    if hold.mark == Mark::Query || record.state.kind() != StateKind::Requested {
+        return record;
+    }
+    let before = record.clone();
+    // The policy has no say in this event; the transition is in the table.
+    match step::advance(record, &Event::SubmitStarted, hold.since, &Policy::default()) {
+        Ok(step::Advanced { record, .. }) => record,
+        Err(_) => before,
+    }
 }
 
 /// The fields of the hash `orders` that a refund's order may be found under: the gateway's id

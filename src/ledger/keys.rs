@@ -59,7 +59,7 @@ impl Keys {
         self.key("due")
     }
 
-    /// Hash, refund number → fence, mark and crashes of the worker that holds it. Lives from claim
+    /// Hash, refund number → fence, mark, crashes and beginning of the worker that holds it. Lives from claim
     /// to commit.
     pub fn leases(&self) -> String {
         self.key("leases")

@@ -7,8 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::held::{as_held, facts, order_ids};
-use super::scripts::Mark;
+use super::held::{Hold, Mark, as_held, order_ids};
 use crate::domain::order::{OrderAccount, Turn};
 use crate::domain::state::StateKind;
 use crate::domain::step::Plan;
@@ -27,7 +26,7 @@ pub struct MemoryLedger(Mutex<Books>);
 struct Books {
     refunds: BTreeMap<RefundNo, RefundRecord>,
     due: BTreeMap<RefundNo, Due>,
-    leases: BTreeMap<RefundNo, (u64, Mark, u32)>,
+    leases: BTreeMap<RefundNo, (u64, Hold)>,
     orders: BTreeMap<String, Order>,
     settled: BTreeMap<RefundNo, UnixMillis>,
     results: Vec<Publication>,
@@ -151,22 +150,26 @@ impl Books {
 
     fn claim(&mut self, refund_no: &RefundNo, now: UnixMillis, until: UnixMillis) -> Option<Claim> {
         let record = self.refunds.get(refund_no)?.clone();
-        let (mark, crashes) = match self.leases.get(refund_no) {
-            Some((_, Mark::Intent, crashes)) => (Mark::IntentLost, crashes.saturating_add(1)),
-            Some((_, mark, crashes)) => (*mark, crashes.saturating_add(1)),
-            None if record.state.kind() == StateKind::Requested => (Mark::Intent, 0),
-            None => (Mark::Query, 0),
+        let hold = match self.leases.get(refund_no) {
+            Some((_, old)) => Hold {
+                mark: if old.mark == Mark::Query { Mark::Query } else { Mark::IntentLost },
+                crashes: old.crashes.saturating_add(1),
+                since: old.since,
+            },
+            None if record.state.kind() == StateKind::Requested => {
+                Hold { mark: Mark::Intent, crashes: 0, since: now }
+            }
+            None => Hold { mark: Mark::Query, crashes: 0, since: now },
         };
-        self.leases.insert(refund_no.clone(), (self.seq, mark, crashes));
+        self.leases.insert(refund_no.clone(), (self.seq, hold));
         self.due.insert(refund_no.clone(), Due::At(until));
         let lease = Lease { refund_no: refund_no.clone(), fence: self.seq, until };
-        let facts = facts(mark, crashes);
-        Some(Claim { lease, record: as_held(record, mark, Some(now)), facts })
+        Some(Claim { lease, record: as_held(record, hold), facts: hold.facts() })
     }
 
     fn commit(&mut self, commit: &Commit, now: UnixMillis) -> Committed {
         let no = &commit.lease.refund_no;
-        if self.leases.get(no).map(|(fence, _, _)| *fence) != Some(commit.lease.fence) {
+        if self.leases.get(no).map(|(fence, _)| *fence) != Some(commit.lease.fence) {
             return Committed::StaleFence;
         }
         self.leases.remove(no);
@@ -208,10 +211,12 @@ impl Books {
     fn stored(&self, record: &RefundRecord) -> Stored {
         let no = &record.refund.refund_no;
         let lease = self.leases.get(no);
-        let mark = lease.map_or(Mark::Query, |(_, mark, _)| *mark);
         let due = self.due.get(no);
         Stored {
-            record: as_held(record.clone(), mark, None),
+            record: match lease {
+                Some((_, hold)) => as_held(record.clone(), *hold),
+                None => record.clone(),
+            },
             due_at: due.and_then(|due| match due {
                 Due::At(at) => Some(*at),
                 Due::Waits(_) => None,

@@ -6,10 +6,10 @@ use redis::AsyncCommands;
 use redis::aio::ConnectionManager;
 
 use super::connection::{Connector, map_error};
-use super::held::{as_held, facts, order_ids};
+use super::held::{Hold, as_held, order_ids};
 use super::keys::Keys;
 use super::record::{RecordError, decode_refund, decode_state, encode_refund, encode_state};
-use super::scripts::{AdmitItem, AdmitReply, ClaimItem, CommitItem, Mark, OrderEnd, Scripts};
+use super::scripts::{AdmitItem, AdmitReply, ClaimItem, CommitItem, OrderEnd, Scripts};
 use crate::domain::step::Plan;
 use crate::domain::{AmountCents, RefundNo, RefundRecord, UnixMillis};
 use crate::ports::ledger::{
@@ -55,11 +55,13 @@ impl RedisLedger {
             let (Some(refund), Some(state)) = (refund, state) else {
                 continue;
             };
-            let mark = lease.as_deref().and_then(Mark::of_lease);
+            let hold = lease.as_deref().and_then(Hold::parse);
             let record = decode(no, &refund, &state).map_err(|err| corrupt(no, &err))?;
             stored.push(Stored {
-                // Shown as it would be claimed; the moment of the intent is not kept.
-                record: as_held(record, mark.unwrap_or(Mark::Query), None),
+                record: match hold {
+                    Some(hold) => as_held(record, hold),
+                    None => record,
+                },
                 due_at: due.filter(|due| due.is_finite()).map(from_score),
                 leased: lease.is_some(),
                 waiting: due.is_some_and(f64::is_infinite),
@@ -152,7 +154,7 @@ impl Ledger for RedisLedger {
             match decode(&item.refund_no, &item.record, &item.state) {
                 Ok(record) => {
                     let lease = Lease { refund_no, fence: reply.fence, until };
-                    claims.claims.push(claim(lease, record, &item, now));
+                    claims.claims.push(claim(lease, record, &item));
                 }
                 Err(err) => claims.unreadable.push((refund_no, chain(&err))),
             }
@@ -253,9 +255,8 @@ fn admitted(admission: &Admission, reply: AdmitReply) -> Result<Admitted, Ledger
     })
 }
 
-fn claim(lease: Lease, record: RefundRecord, item: &ClaimItem, now: UnixMillis) -> Claim {
-    let facts = facts(item.mark, item.crashes);
-    Claim { lease, record: as_held(record, item.mark, Some(now)), facts }
+fn claim(lease: Lease, record: RefundRecord, item: &ClaimItem) -> Claim {
+    Claim { lease, record: as_held(record, item.lease), facts: item.lease.facts() }
 }
 
 fn commit_item(commit: &Commit) -> Result<CommitItem, LedgerError> {

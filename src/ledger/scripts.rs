@@ -6,6 +6,7 @@
 use redis::aio::ConnectionLike;
 use redis::{FromRedisValue, RedisError, Script, ScriptInvocation};
 
+use super::held::Hold;
 use super::keys::Keys;
 
 /// The consumer group through which refundd reads the requests.
@@ -55,19 +56,7 @@ pub(super) struct ClaimItem {
     pub(super) refund_no: String,
     pub(super) record: String,
     pub(super) state: String,
-    pub(super) mark: Mark,
-    pub(super) crashes: u32,
-}
-
-/// What a lease says about an intent to submit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
-    /// Recorded by this lease.
-    Intent,
-    /// Recorded by an earlier lease and lost.
-    IntentLost,
-    /// None.
-    Query,
+    pub(super) lease: Hold,
 }
 
 /// The answer of `claim.lua`.
@@ -96,18 +85,6 @@ pub(super) struct OrderEnd {
     pub(super) ids: (String, String),
     pub(super) freed: u64,
     pub(super) next_at: i64,
-}
-
-impl Mark {
-    /// The mark of a lease's text, `fence mark crashes`.
-    pub(super) fn of_lease(lease: &str) -> Option<Self> {
-        match lease.split(' ').nth(1)? {
-            "i" => Some(Self::Intent),
-            "u" => Some(Self::IntentLost),
-            "q" => Some(Self::Query),
-            _ => None,
-        }
-    }
 }
 
 impl Scripts {
@@ -157,14 +134,13 @@ impl Scripts {
         let mut values = reply.into_iter();
         let next_due: String = next(&mut values)?;
         let fence = next(&mut values)?;
-        let mut items = Vec::with_capacity(values.len() / 5);
+        let mut items = Vec::with_capacity(values.len() / 4);
         while values.len() > 0 {
             items.push(ClaimItem {
                 refund_no: next(&mut values)?,
                 record: next(&mut values)?,
                 state: next(&mut values)?,
-                mark: mark(&next::<String>(&mut values)?)?,
-                crashes: next(&mut values)?,
+                lease: lease(&next::<String>(&mut values)?)?,
             });
         }
         let next_due = (!next_due.is_empty())
@@ -286,8 +262,8 @@ fn admit_reply(reply: &[String]) -> Result<AdmitReply, RedisError> {
     }
 }
 
-fn mark(text: &str) -> Result<Mark, RedisError> {
-    Mark::of_lease(&format!("0 {text}")).ok_or_else(|| unknown("claim", text))
+fn lease(text: &str) -> Result<Hold, RedisError> {
+    Hold::parse(text).ok_or_else(|| unknown("claim", text))
 }
 
 fn next<T: FromRedisValue>(

@@ -149,7 +149,10 @@ fn crate_paths(code: &str) -> Vec<String> {
 #[test]
 fn rooms_know_only_the_rooms_that_the_arrows_allow() {
     let mut broken = Vec::new();
-    for file in sources("src", ".rs").iter().filter(|file| !ROOTS.contains(&file.room())) {
+    // A room's tests may stand it on the real rooms beside it.
+    let sources = sources("src", ".rs");
+    let rooms = sources.iter().filter(|file| !ROOTS.contains(&file.room()) && !file.is_all_tests());
+    for file in rooms {
         let room = file.room();
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
             broken.push(format!("{}:1: room {room} has no row in ARROWS", file.path));

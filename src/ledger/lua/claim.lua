@@ -4,15 +4,16 @@
 -- KEYS[1] due        zset, refund number by Unix ms: when it is due, or when its lease ends
 -- KEYS[2] refunds    hash, refund number -> what was asked
 -- KEYS[3] states     hash, refund number -> where it stands; begins with r where a submit is next
--- KEYS[4] leases     hash, refund number -> fence mark crashes; mark i: intent to submit recorded
---                    by this lease, u: recorded by an earlier one and lost, q: no intent; a lease
---                    that cannot be read counts as u
+-- KEYS[4] leases     hash, refund number -> fence mark crashes since; mark i: intent to submit
+--                    recorded by this lease, u: recorded by an earlier one and lost, q: no intent;
+--                    since: Unix ms of the first of these leases in a row; a lease that cannot be
+--                    read counts as u
 -- KEYS[5] seq        counter, raised by every write; the fence
 -- ARGV[1] now        Unix ms
 -- ARGV[2] until      end of the leases, Unix ms
 -- ARGV[3] want       most refunds, at most 500
--- Returns            {next due in Unix ms or '', fence, then for each: number, record, state, mark,
---                    crashes}; record and state are '' where they are missing
+-- Returns            {next due in Unix ms or '', fence, then for each: number, record, state, lease};
+--                    record and state are '' where they are missing
 -- Reads first        the batch, its records and leases
 -- Repeat             claims the next batch; what the first call leased stays leased
 local nos = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
@@ -25,17 +26,18 @@ if #nos > 0 then
   local due, held = {}, {}
   out[2] = fence
   for i, no in ipairs(nos) do
-    local mark, crashes = 'q', 0
+    local mark, crashes, since = 'q', 0, ARGV[1]
     if leases[i] then
-      mark, crashes = string.match(leases[i], '^%d+ (%a) (%d+)$')
-      crashes = (crashes or 0) + 1
+      mark, crashes, since = string.match(leases[i], '^%d+ (%a) (%d+) (%d+)$')
+      crashes, since = (crashes or 0) + 1, since or ARGV[1]
       if mark ~= 'q' then mark = 'u' end
     elseif states[i] and string.byte(states[i]) == 114 then
       mark = 'i'
     end
     due[#due + 1], due[#due + 2] = ARGV[2], no
-    held[#held + 1], held[#held + 2] = no, fence .. ' ' .. mark .. ' ' .. crashes
-    for _, v in ipairs({ no, records[i] or '', states[i] or '', mark, crashes }) do out[#out + 1] = v end
+    local lease = table.concat({ fence, mark, crashes, since }, ' ')
+    held[#held + 1], held[#held + 2] = no, lease
+    for _, v in ipairs({ no, records[i] or '', states[i] or '', lease }) do out[#out + 1] = v end
   end
   redis.call('ZADD', KEYS[1], unpack(due))
   redis.call('HSET', KEYS[4], unpack(held))
