@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{self, Config, GatewaySettings, Protocol};
 use crate::domain::{AccountName, GatewayName, UnixMillis};
@@ -258,7 +258,7 @@ fn ionlinepay_settings(
 #[derive(Debug)]
 pub struct Service {
     stop: watch::Sender<bool>,
-    graceful: Vec<JoinHandle<()>>,
+    graceful: JoinSet<()>,
     background: Vec<JoinHandle<()>>,
     ledger: Arc<RedisLedger>,
     clock: Arc<RedisClock>,
@@ -287,30 +287,30 @@ impl Service {
             clock: shared_clock,
             accounts: Arc::new(accounts),
             wake: Arc::clone(&wake),
+            ledger_away: Arc::default(),
         };
         let background = vec![
             tokio::spawn(keep_in_step(Arc::clone(&clock), store.connector.clone())),
             tokio::spawn(listen(store.connector.clone(), store.keys.clone(), wake)),
         ];
-        let graceful = vec![
-            tokio::spawn(intake::run(
-                intake::Parts {
-                    requests,
-                    ledger: Arc::clone(&parts.ledger),
-                    clock: Arc::clone(&parts.clock),
-                    accounts: Arc::clone(&parts.accounts),
-                },
-                intake_settings(config),
-                stopped.clone(),
-            )),
-            tokio::spawn(retention::run(
-                Arc::clone(&parts.ledger),
-                Arc::clone(&parts.clock),
-                retention_settings(config),
-                stopped.clone(),
-            )),
-            tokio::spawn(workers::run(parts, worker_settings(config, name), stopped)),
-        ];
+        let mut graceful = JoinSet::new();
+        graceful.spawn(intake::run(
+            intake::Parts {
+                requests,
+                ledger: Arc::clone(&parts.ledger),
+                clock: Arc::clone(&parts.clock),
+                accounts: Arc::clone(&parts.accounts),
+            },
+            intake_settings(config),
+            stopped.clone(),
+        ));
+        graceful.spawn(retention::run(
+            Arc::clone(&parts.ledger),
+            Arc::clone(&parts.clock),
+            retention_settings(config),
+            stopped.clone(),
+        ));
+        graceful.spawn(workers::run(parts, worker_settings(config, name), stopped));
         Ok(Self { stop, graceful, background, ledger, clock })
     }
 
@@ -324,13 +324,21 @@ impl Service {
         &self.clock
     }
 
+    /// Completes when a part of the service has ended by itself, which none should: half a service
+    /// is worse than none, because nobody notices.
+    pub async fn broken(&mut self) {
+        if let Some(Err(err)) = self.graceful.join_next().await {
+            tracing::error!(%err, "a part of the service failed");
+        }
+    }
+
     /// Stops: no new refunds, answers under way are waited for and stored.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         // Fails only if every task has ended already.
         let _ = self.stop.send(true);
-        for task in self.graceful {
-            if let Err(err) = task.await {
-                tracing::error!(%err, "a task of the service failed");
+        while let Some(ended) = self.graceful.join_next().await {
+            if let Err(err) = ended {
+                tracing::error!(%err, "a part of the service failed");
             }
         }
         for task in self.background {

@@ -160,7 +160,9 @@ pub enum Verdict {
     Abnormal(String),
     /// The gateway's word for failure does not prove it: a person must find out.
     UnprovenFailure(String),
-    /// Nothing can be concluded.
+    /// The gateway shows the refund, but nothing that could settle it.
+    Inconclusive(String),
+    /// Nothing can be concluded, not even that the gateway knows the refund.
     NoInformation(String),
 }
 
@@ -177,16 +179,16 @@ pub fn judge(refund: &Refund, found: &Found) -> Verdict {
         return Verdict::Absent;
     }
     if let Some(line) = own.iter().find(|line| line.word == StatusWord::Unlisted) {
-        return Verdict::NoInformation(format!("unlisted status {:?}", line.status));
+        return Verdict::Inconclusive(format!("unlisted status {:?}", line.status));
     }
     if own.iter().any(|line| line.word == StatusWord::NotSure) {
-        return Verdict::NoInformation("the gateway is not sure".to_owned());
+        return Verdict::Inconclusive("the gateway is not sure".to_owned());
     }
     if found.grade < Grade::A {
         return if own.iter().any(|line| line.word == StatusWord::Processing) {
             Verdict::Processing
         } else {
-            Verdict::NoInformation("only a signed answer can say more than that".to_owned())
+            Verdict::Inconclusive("only a signed answer can say more than that".to_owned())
         };
     }
     let sum = own.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.amount_cents));
@@ -260,7 +262,7 @@ mod tests {
     fn only_grade_a_settles() {
         for status in ["SUCCESS", "FAIL", "REFUNDCLOSE", "CLOSED", "FAILED"] {
             let unsigned = verdict(&[("R1", 500, status)], Grade::B);
-            assert!(matches!(unsigned, Verdict::NoInformation(_)), "{status}: {unsigned:?}");
+            assert!(matches!(unsigned, Verdict::Inconclusive(_)), "{status}: {unsigned:?}");
         }
         let worthless = verdict(&[("R1", 500, "SUCCESS")], Grade::C);
         assert!(matches!(worthless, Verdict::NoInformation(_)));
@@ -271,7 +273,7 @@ mod tests {
         assert_eq!(verdict(&[("R1", 500, "PROCESSING")], Grade::B), Verdict::Processing);
         for status in ["SUCCESS", "FAIL", "CHANGE"] {
             let other = verdict(&[("R1", 499, status)], Grade::B);
-            assert!(matches!(other, Verdict::NoInformation(_)), "{status}: {other:?}");
+            assert!(matches!(other, Verdict::Inconclusive(_)), "{status}: {other:?}");
         }
     }
 
@@ -315,7 +317,7 @@ mod tests {
     fn doubtful_words_conclude_nothing() {
         for status in ["NOTSURE", "", "4", "REFUNDED", "refund_status_$n"] {
             let doubt = verdict(&[("R1", 500, status)], Grade::A);
-            assert!(matches!(doubt, Verdict::NoInformation(_)), "{status}: {doubt:?}");
+            assert!(matches!(doubt, Verdict::Inconclusive(_)), "{status}: {doubt:?}");
         }
         assert!(matches!(verdict(&[("R1", 500, "CHANGE")], Grade::A), Verdict::Abnormal(_)));
     }

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`amount`], [`ids`], [`time`] | what is a legal value: parse once, then trust |
 //! | [`refund`] | what was asked (immutable) and what has happened since |
-//! | [`state`] | which event may follow which state |
+//! | [`event`], [`state`] | what can happen, and which event may follow which state |
 //! | [`evidence`] | what an answer of a gateway proves |
 //! | [`step`] | what happens next, and when: the only such decision |
 //! | [`schedule`] | how long to wait |
@@ -17,6 +17,7 @@
 //! | [`order`] | how much of an order may still be refunded |
 
 pub mod amount;
+pub mod event;
 pub mod evidence;
 pub mod ids;
 pub mod order;

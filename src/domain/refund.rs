@@ -137,8 +137,8 @@ pub struct RefundRecord {
 pub struct ParamsHash(pub [u8; 32]);
 
 impl RefundRecord {
-    /// Most lines of a history. Submits and what people did are always kept; beyond this the
-    /// oldest query lines go.
+    /// Most lines of a history. Beyond this the oldest query lines go, then submits that were put
+    /// off, but for the first; what was sent and how it ended stays.
     pub const HISTORY_MAX: usize = 64;
 
     /// Longest note of a history line, characters.
@@ -158,10 +158,26 @@ impl RefundRecord {
         }
     }
 
+    /// The line that a full history can best do without.
+    fn least_telling(&self) -> usize {
+        let of = |wanted: fn(EventKind) -> bool| {
+            self.history.iter().enumerate().filter(move |(_, line)| wanted(line.event))
+        };
+        let query = of(EventKind::is_query).next();
+        let put_off = of(|event| event == EventKind::NotSent).nth(1);
+        query.or(put_off).map_or(1, |(at, _)| at)
+    }
+
     /// Adds what happened to the history.
     pub fn remember(&mut self, event: &Event, at: UnixMillis) {
         let note: String = event.note().chars().take(Self::NOTE_MAX).collect();
         let kind = event.kind();
+        // A submit that provably did not happen is no line of its own, so that runs of them merge.
+        let started =
+            |line: &HistoryLine| line.event == EventKind::SubmitStarted && line.times == 1;
+        if kind == EventKind::NotSent {
+            self.history.pop_if(|line| started(line));
+        }
         if let Some(last) = self.history.last_mut()
             && last.event == kind
             && last.note == note
@@ -170,10 +186,8 @@ impl RefundRecord {
             last.last_at = at;
             return;
         }
-        if self.history.len() >= Self::HISTORY_MAX
-            && let Some(oldest) = self.history.iter().position(|line| line.event.is_query())
-        {
-            self.history.remove(oldest);
+        if self.history.len() >= Self::HISTORY_MAX {
+            self.history.remove(self.least_telling());
         }
         self.history.push(HistoryLine { at, last_at: at, times: 1, event: kind, note });
     }
@@ -230,6 +244,19 @@ pub(crate) mod tests {
         assert_eq!(record.history.len(), RefundRecord::HISTORY_MAX);
         assert_eq!(record.history[0].event, EventKind::SubmitStarted);
         assert_eq!(record.history.last().unwrap().note, "999");
+    }
+
+    #[test]
+    fn a_gateway_that_is_away_for_days_does_not_fill_the_history() {
+        let mut record = admitted("R1", 1, UnixMillis::new(0));
+        for i in 0..10_000 {
+            record.remember(&Event::SubmitStarted, UnixMillis::new(i));
+            let note = if i % 100 < 50 { "refused".to_owned() } else { format!("reset {i}") };
+            record.remember(&Event::NotSent { note, retry_after_ms: None }, UnixMillis::new(i));
+        }
+        assert_eq!(record.history.len(), RefundRecord::HISTORY_MAX);
+        let first = &record.history[0];
+        assert_eq!((first.at, first.times), (UnixMillis::new(0), 50), "the first is kept");
     }
 
     #[test]

@@ -5,13 +5,14 @@
 //! to a submit: only [`RefundState::Requested`] may submit, and the way back there is the guarded
 //! [`Event::ResubmitCleared`].
 
+pub use super::event::{Event, EventKind};
 use super::evidence::StatusLine;
-use super::{Evidence, GatewayRefundNo, Grade, UnixMillis};
+use super::{Evidence, Grade, UnixMillis};
 
 /// "Not found" answers about a refund that was or may have been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Absences {
-    /// How many, with no other answer in between.
+    /// How many since the last answer that showed the refund. Errors in between do not count.
     pub count: u32,
     /// When the first of them came.
     pub first_at: UnixMillis,
@@ -241,194 +242,6 @@ impl RefundState {
     }
 }
 
-/// Something that happened to a refund.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The intent to submit was recorded; from here on bytes may leave.
-    SubmitStarted,
-    /// Proof that the submit did not happen: no byte left, or the gateway said "not accepted".
-    NotSent {
-        /// What stopped it.
-        note: String,
-        /// How long the gateway asked to wait, ms.
-        retry_after_ms: Option<u64>,
-    },
-    /// The gateway took it. Acceptance is not settlement.
-    Accepted {
-        /// The gateway's id of the refund, if the answer named it.
-        gateway_refund_no: Option<GatewayRefundNo>,
-    },
-    /// The submit may or may not have happened.
-    AnswerUnknown {
-        /// What makes it unknown.
-        note: String,
-    },
-    /// The gateway says that it did not execute the refund.
-    SubmitRefused(Refusal),
-    /// A query shows it under way.
-    StillProcessing {
-        /// The gateway's id of the refund, if the answer named it.
-        gateway_refund_no: Option<GatewayRefundNo>,
-    },
-    /// A query shows nothing of this number.
-    NotFound {
-        /// The gateway's code and words.
-        note: String,
-    },
-    /// A query taught nothing: error, timeout, bad signature, a word nobody listed.
-    NoAnswer {
-        /// What went wrong.
-        note: String,
-        /// How long the gateway asked to wait, ms.
-        retry_after_ms: Option<u64>,
-    },
-    /// All guards of a resubmit of the same number are met.
-    ResubmitCleared,
-    /// A query proves success.
-    Succeeded {
-        /// The evidence.
-        evidence: Evidence,
-        /// The lines of this refund.
-        lines: Vec<StatusLine>,
-    },
-    /// A query proves failure.
-    Failed {
-        /// The evidence.
-        evidence: Evidence,
-        /// The lines of this refund.
-        lines: Vec<StatusLine>,
-    },
-    /// Enough absences confirm an earlier refusal.
-    RefusalConfirmed {
-        /// When the last absence came.
-        at: UnixMillis,
-    },
-    /// A person is needed.
-    SetAside(Parking),
-}
-
-/// An [`Event`] without its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EventKind {
-    /// See [`Event::SubmitStarted`].
-    SubmitStarted,
-    /// See [`Event::NotSent`].
-    NotSent,
-    /// See [`Event::Accepted`].
-    Accepted,
-    /// See [`Event::AnswerUnknown`].
-    AnswerUnknown,
-    /// See [`Event::SubmitRefused`].
-    SubmitRefused,
-    /// See [`Event::StillProcessing`].
-    StillProcessing,
-    /// See [`Event::NotFound`].
-    NotFound,
-    /// See [`Event::NoAnswer`].
-    NoAnswer,
-    /// See [`Event::ResubmitCleared`].
-    ResubmitCleared,
-    /// See [`Event::Succeeded`].
-    Succeeded,
-    /// See [`Event::Failed`].
-    Failed,
-    /// See [`Event::RefusalConfirmed`].
-    RefusalConfirmed,
-    /// See [`Event::SetAside`].
-    SetAside,
-}
-
-impl EventKind {
-    /// Every event.
-    pub const ALL: &[Self] = &[
-        Self::SubmitStarted,
-        Self::NotSent,
-        Self::Accepted,
-        Self::AnswerUnknown,
-        Self::SubmitRefused,
-        Self::StillProcessing,
-        Self::NotFound,
-        Self::NoAnswer,
-        Self::ResubmitCleared,
-        Self::Succeeded,
-        Self::Failed,
-        Self::RefusalConfirmed,
-        Self::SetAside,
-    ];
-
-    /// The word that people and stored records carry.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SubmitStarted => "submit_started",
-            Self::NotSent => "not_sent",
-            Self::Accepted => "accepted",
-            Self::AnswerUnknown => "answer_unknown",
-            Self::SubmitRefused => "refused",
-            Self::StillProcessing => "processing",
-            Self::NotFound => "not_found",
-            Self::NoAnswer => "no_answer",
-            Self::ResubmitCleared => "resubmit_cleared",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::RefusalConfirmed => "refusal_confirmed",
-            Self::SetAside => "parked",
-        }
-    }
-
-    /// The event of that name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
-    }
-
-    /// Whether it is the answer to a query that changed nothing final.
-    pub const fn is_query(self) -> bool {
-        matches!(self, Self::StillProcessing | Self::NotFound | Self::NoAnswer)
-    }
-}
-
-impl Event {
-    /// The event without its data.
-    pub const fn kind(&self) -> EventKind {
-        match self {
-            Self::SubmitStarted => EventKind::SubmitStarted,
-            Self::NotSent { .. } => EventKind::NotSent,
-            Self::Accepted { .. } => EventKind::Accepted,
-            Self::AnswerUnknown { .. } => EventKind::AnswerUnknown,
-            Self::SubmitRefused(_) => EventKind::SubmitRefused,
-            Self::StillProcessing { .. } => EventKind::StillProcessing,
-            Self::NotFound { .. } => EventKind::NotFound,
-            Self::NoAnswer { .. } => EventKind::NoAnswer,
-            Self::ResubmitCleared => EventKind::ResubmitCleared,
-            Self::Succeeded { .. } => EventKind::Succeeded,
-            Self::Failed { .. } => EventKind::Failed,
-            Self::RefusalConfirmed { .. } => EventKind::RefusalConfirmed,
-            Self::SetAside(_) => EventKind::SetAside,
-        }
-    }
-
-    /// The words for the history.
-    pub fn note(&self) -> String {
-        match self {
-            Self::NotSent { note, .. }
-            | Self::AnswerUnknown { note }
-            | Self::NotFound { note }
-            | Self::NoAnswer { note, .. } => note.clone(),
-            Self::SubmitRefused(refusal) => format!("{}: {}", refusal.code, refusal.message),
-            Self::SetAside(parking) => format!("{}: {}", parking.cause.as_str(), parking.message),
-            Self::Succeeded { lines, .. } | Self::Failed { lines, .. } => lines
-                .iter()
-                .map(|line| format!("line {}: {} {}", line.n, line.status, line.amount_cents))
-                .collect::<Vec<_>>()
-                .join(", "),
-            Self::SubmitStarted
-            | Self::Accepted { .. }
-            | Self::StillProcessing { .. }
-            | Self::ResubmitCleared
-            | Self::RefusalConfirmed { .. } => String::new(),
-        }
-    }
-}
-
 /// The whole machine: state, event, next state. What is not here cannot happen.
 pub const TRANSITIONS: &[(StateKind, EventKind, StateKind)] = {
     use {EventKind as E, StateKind as S};
@@ -441,6 +254,7 @@ pub const TRANSITIONS: &[(StateKind, EventKind, StateKind)] = {
         (S::Submitting, E::SubmitRefused, S::Refused),
         (S::Submitting, E::SetAside, S::Parked),
         (S::Unconfirmed, E::StillProcessing, S::Processing),
+        (S::Unconfirmed, E::Inconclusive, S::Processing),
         (S::Unconfirmed, E::NotFound, S::Unconfirmed),
         (S::Unconfirmed, E::NoAnswer, S::Unconfirmed),
         (S::Unconfirmed, E::ResubmitCleared, S::Requested),
@@ -448,6 +262,7 @@ pub const TRANSITIONS: &[(StateKind, EventKind, StateKind)] = {
         (S::Unconfirmed, E::Failed, S::Settled),
         (S::Unconfirmed, E::SetAside, S::Parked),
         (S::Refused, E::StillProcessing, S::Processing),
+        (S::Refused, E::Inconclusive, S::Processing),
         (S::Refused, E::NotFound, S::Refused),
         (S::Refused, E::NoAnswer, S::Refused),
         (S::Refused, E::RefusalConfirmed, S::Settled),
@@ -455,12 +270,14 @@ pub const TRANSITIONS: &[(StateKind, EventKind, StateKind)] = {
         (S::Refused, E::Failed, S::Settled),
         (S::Refused, E::SetAside, S::Parked),
         (S::Processing, E::StillProcessing, S::Processing),
+        (S::Processing, E::Inconclusive, S::Processing),
         (S::Processing, E::NotFound, S::Processing),
         (S::Processing, E::NoAnswer, S::Processing),
         (S::Processing, E::Succeeded, S::Settled),
         (S::Processing, E::Failed, S::Settled),
         (S::Processing, E::SetAside, S::Parked),
         (S::Parked, E::StillProcessing, S::Parked),
+        (S::Parked, E::Inconclusive, S::Parked),
         (S::Parked, E::NotFound, S::Parked),
         (S::Parked, E::NoAnswer, S::Parked),
         (S::Parked, E::Succeeded, S::Settled),
@@ -498,7 +315,6 @@ pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTr
         (S::Submitting { waits }, E::NotSent { .. }) => {
             S::Requested { waits: waits.saturating_add(1) }
         }
-        (S::Submitting { .. }, E::Accepted { .. }) => S::Processing { polls: 0 },
         (S::Submitting { .. }, E::AnswerUnknown { .. }) => {
             S::Unconfirmed { polls: 0, absences: None }
         }
@@ -506,12 +322,17 @@ pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTr
             S::Refused { refusal: refusal.clone(), polls: 0, absences: None }
         }
         (S::Unconfirmed { .. }, E::ResubmitCleared) => S::Requested { waits: 0 },
-        (S::Unconfirmed { .. } | S::Refused { .. }, E::StillProcessing { .. }) => {
-            S::Processing { polls: 0 }
-        }
+        (S::Submitting { .. }, E::Accepted { .. })
+        | (
+            S::Unconfirmed { .. } | S::Refused { .. },
+            E::StillProcessing { .. } | E::Inconclusive { .. },
+        ) => S::Processing { polls: 0 },
         (
             S::Processing { polls },
-            E::StillProcessing { .. } | E::NotFound { .. } | E::NoAnswer { .. },
+            E::StillProcessing { .. }
+            | E::Inconclusive { .. }
+            | E::NotFound { .. }
+            | E::NoAnswer { .. },
         ) => S::Processing { polls: polls.saturating_add(1) },
         (S::Unconfirmed { polls, absences }, E::NotFound { .. } | E::NoAnswer { .. }) => {
             S::Unconfirmed { polls: polls.saturating_add(1), absences }
@@ -521,7 +342,10 @@ pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTr
         }
         (
             parked @ S::Parked(_),
-            E::StillProcessing { .. } | E::NotFound { .. } | E::NoAnswer { .. },
+            E::StillProcessing { .. }
+            | E::Inconclusive { .. }
+            | E::NotFound { .. }
+            | E::NoAnswer { .. },
         ) => parked,
         (S::Refused { refusal, .. }, E::RefusalConfirmed { at }) => {
             S::Settled(refusal.confirmed(*at))

@@ -47,6 +47,7 @@ fn sample_event(kind: EventKind) -> Event {
         EventKind::AnswerUnknown => Event::AnswerUnknown { note },
         EventKind::SubmitRefused => Event::SubmitRefused(refusal()),
         EventKind::StillProcessing => Event::StillProcessing { gateway_refund_no: None },
+        EventKind::Inconclusive => Event::Inconclusive { note },
         EventKind::NotFound => Event::NotFound { note },
         EventKind::NoAnswer => Event::NoAnswer { note, retry_after_ms: None },
         EventKind::ResubmitCleared => Event::ResubmitCleared,
@@ -127,6 +128,18 @@ fn every_state_can_reach_settled() {
         }
     }
     assert_eq!(reaching, StateKind::ALL.iter().copied().collect());
+}
+
+#[test]
+fn whatever_shows_the_refund_ends_the_count_of_its_absences() {
+    let absences = Some(Absences { count: 2, first_at: AT });
+    let shown = Event::Inconclusive { note: "4".to_owned() };
+    for state in [
+        RefundState::Unconfirmed { polls: 2, absences },
+        RefundState::Refused { refusal: refusal(), polls: 2, absences },
+    ] {
+        assert_eq!(apply(state, &shown), Ok(RefundState::Processing { polls: 0 }));
+    }
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub enum Step {
     Submit,
     /// Ask the gateway about it.
     Query,
-    /// Record that an earlier submit has an unknown outcome, then ask the gateway.
-    RecoverThenQuery,
+    /// Record that an earlier submit has an unknown outcome; the schedule asks the gateway next.
+    Recover,
     /// Stop handling it: it has brought down its worker too often.
     SetAside,
     /// Nothing: it has ended, or it cannot be held in this state.
@@ -50,11 +50,12 @@ pub fn next_step(record: &RefundRecord, facts: ClaimFacts, policy: &Policy) -> S
         | StateKind::Unconfirmed
         | StateKind::Refused
         | StateKind::Processing
+        | StateKind::Parked
             if poisonous =>
         {
             Step::SetAside
         }
-        StateKind::Submitting if facts.intent_lost => Step::RecoverThenQuery,
+        StateKind::Submitting if facts.intent_lost => Step::Recover,
         StateKind::Submitting => Step::Submit,
         StateKind::Unconfirmed | StateKind::Refused | StateKind::Processing | StateKind::Parked => {
             Step::Query
@@ -109,6 +110,21 @@ pub fn advance(
     Ok(Advanced { record, plan, publish })
 }
 
+/// Applies `event` at `at` and nothing that might follow from it, and plans the next look after
+/// `wait_ms`: for a worker that does not know the account's policy and must not decide by another.
+///
+/// # Errors
+/// As [`advance`].
+pub fn defer(
+    mut record: RefundRecord,
+    event: &Event,
+    at: UnixMillis,
+    wait_ms: u64,
+) -> Result<Advanced, IllegalTransition> {
+    take(&mut record, event, at)?;
+    Ok(Advanced { record, plan: Plan::Due(at.plus(wait_ms)), publish: false })
+}
+
 /// Turns the answer to a query into the event it proves.
 pub fn query_event(record: &RefundRecord, found: &Found, at: UnixMillis) -> Event {
     let lines = || own_lines(&record.refund, &found.lines).cloned().collect::<Vec<_>>();
@@ -134,6 +150,7 @@ pub fn query_event(record: &RefundRecord, found: &Found, at: UnixMillis) -> Even
         Verdict::Discrepancy(message) => set_aside(ParkCause::Discrepancy, message),
         Verdict::Abnormal(message) => set_aside(ParkCause::Abnormal, message),
         Verdict::UnprovenFailure(message) => set_aside(ParkCause::UnprovenFailure, message),
+        Verdict::Inconclusive(note) => Event::Inconclusive { note },
         Verdict::NoInformation(note) => Event::NoAnswer { note, retry_after_ms: None },
     }
 }
@@ -170,7 +187,9 @@ fn take(record: &mut RefundRecord, event: &Event, at: UnixMillis) -> Result<(), 
             tally.polls = tally.polls.saturating_add(1);
             state = state.with_absence(at);
         }
-        Event::NoAnswer { .. } => tally.polls = tally.polls.saturating_add(1),
+        Event::Inconclusive { .. } | Event::NoAnswer { .. } => {
+            tally.polls = tally.polls.saturating_add(1);
+        }
         Event::Succeeded { lines, .. } | Event::Failed { lines, .. } => {
             tally.polls = tally.polls.saturating_add(1);
             let named = lines.iter().find_map(|line| line.gateway_refund_no.as_ref()).cloned();
@@ -198,7 +217,7 @@ fn note_gateway_no(record: &mut RefundRecord, named: Option<&super::GatewayRefun
 fn consequence(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Option<Event> {
     match &record.state {
         RefundState::Refused { refusal, absences, .. }
-            if absence_confirms(refusal.grade, *absences, at, policy) =>
+            if absence_confirms(refusal_grade(record, refusal.grade), *absences, at, policy) =>
         {
             Some(Event::RefusalConfirmed { at })
         }
@@ -224,6 +243,12 @@ fn consequence(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Option
         | RefundState::Parked(_)
         | RefundState::Settled(_) => None,
     }
+}
+
+/// The refusal of a resend says nothing about the sends before it, signed or not: then absence has
+/// to be as certain as without a refusal.
+fn refusal_grade(record: &RefundRecord, grade: Grade) -> Grade {
+    if record.tally.attempts > 1 { grade.min(Grade::B) } else { grade }
 }
 
 /// A signed refusal needs one query that shows nothing; an unsigned one as many as absence does.
@@ -279,6 +304,7 @@ fn asked_to_wait_ms(event: &Event) -> u64 {
         | Event::AnswerUnknown { .. }
         | Event::SubmitRefused(_)
         | Event::StillProcessing { .. }
+        | Event::Inconclusive { .. }
         | Event::NotFound { .. }
         | Event::ResubmitCleared
         | Event::Succeeded { .. }

@@ -218,7 +218,7 @@ fn a_lost_intent_is_queried_and_a_poisonous_refund_set_aside() {
     let policy = Policy::default();
     let facts = |intent_lost, crashes| ClaimFacts { intent_lost, crashes };
     assert_eq!(next_step(&record, facts(false, 0), &policy), Step::Submit);
-    assert_eq!(next_step(&record, facts(true, 1), &policy), Step::RecoverThenQuery);
+    assert_eq!(next_step(&record, facts(true, 1), &policy), Step::Recover);
     assert_eq!(next_step(&record, facts(true, 3), &policy), Step::SetAside);
 }
 
@@ -303,4 +303,54 @@ fn waiting_is_not_counted_towards_the_horizon_but_being_put_off_is() {
         record = after(record, put_off.clone(), days(day), &policy).record;
         assert_eq!(record.state.kind(), kind, "day {day}");
     }
+}
+
+#[test]
+fn an_answer_that_shows_the_refund_ends_the_count_of_absences() {
+    let policy = policy(Duplicates::Replays);
+    let mut record = after(submitting(), unknown(), at(0), &policy).record;
+    record = after(record, not_found(), at(1), &policy).record;
+    record = after(record, not_found(), at(2), &policy).record;
+    let event = query_event(&record, &found("NOTSURE", 500, Grade::A), at(3));
+    record = after(record, event, at(3), &policy).record;
+    for minute in [20, 40, 60] {
+        record = after(record, not_found(), at(minute), &policy).record;
+        assert_eq!(record.state.kind(), StateKind::Processing, "never resent, never failed");
+    }
+}
+
+#[test]
+fn a_refusal_of_a_resend_needs_as_much_absence_as_no_refusal() {
+    let policy = policy(Duplicates::Rejects);
+    let mut record = submitting();
+    record.tally.attempts = 2;
+    let refusal = Refusal { code: "PARAM_ERROR".into(), message: String::new(), grade: Grade::A };
+    record = after(record, Event::SubmitRefused(refusal), at(0), &policy).record;
+    for minute in [1, 2, 11] {
+        assert_eq!(record.state.kind(), StateKind::Refused, "minute {minute}");
+        record = after(record, not_found(), at(minute), &policy).record;
+    }
+    assert_eq!(record.state.kind(), StateKind::Settled);
+}
+
+#[test]
+fn a_parked_refund_that_brings_down_its_workers_is_left_alone_for_a_day() {
+    let policy = Policy::default();
+    let poison = set_aside(ParkCause::Poison, String::new(), at(0));
+    let parked = after(submitting(), poison, at(0), &policy).record;
+    let facts = ClaimFacts { intent_lost: false, crashes: 3 };
+    assert_eq!(next_step(&parked, facts, &policy), Step::SetAside);
+}
+
+#[test]
+fn what_is_deferred_decides_nothing() {
+    let policy = Policy::default();
+    let mut record = after(submitting(), unknown(), at(0), &policy).record;
+    for minute in 1..30_000 {
+        let event = Event::NoAnswer { note: String::new(), retry_after_ms: None };
+        let deferred = defer(record, &event, at(minute), MINUTE).unwrap();
+        assert_eq!((deferred.plan, deferred.publish), (Plan::Due(at(minute + 1)), false));
+        record = deferred.record;
+    }
+    assert_eq!(record.state.kind(), StateKind::Unconfirmed, "not even past the horizon");
 }

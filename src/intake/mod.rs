@@ -124,6 +124,10 @@ async fn settle(parts: &Parts, admission: &Admission, answer: Admitted) -> Resul
             let entry = admission.entry.clone();
             return parts.ledger.refuse(&Refusal { entry, ..Refusal::default() }).await;
         }
+        Admitted::Unreadable(why) => {
+            tracing::error!(refund.no = %refund.refund_no, why, "left pending for a newer worker");
+            return Ok(());
+        }
         Admitted::Known(_) => (
             RejectCode::Conflict,
             "refund_no must be a new one, got one that is known with other content".to_owned(),

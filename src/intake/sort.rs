@@ -12,6 +12,10 @@ const FIELD: &[u8] = b"request";
 /// Stands in the event id of a rejection that answers no entry of the stream.
 const NO_ENTRY: &str = "0-0";
 
+/// Most fields of an entry that the quarantine keeps: a request has one, and a script can take only
+/// so many values.
+const FIELDS_KEPT: usize = 50;
+
 /// What is to be done with a request.
 #[derive(Debug)]
 pub(super) enum Sorted {
@@ -84,7 +88,10 @@ fn quarantine(
         ("reason", why.as_bytes().to_vec()),
         ("at", now.to_string().into_bytes()),
     ];
-    for (name, value) in &request.fields {
+    if request.fields.len() > FIELDS_KEPT {
+        kept.push(("fields", request.fields.len().to_string().into_bytes()));
+    }
+    for (name, value) in request.fields.iter().take(FIELDS_KEPT) {
         kept.push(("field", name.clone()));
         kept.push(("value", value.clone()));
     }

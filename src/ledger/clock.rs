@@ -13,8 +13,9 @@ use crate::ports::{Clock, LedgerError};
 /// How often the clock is set again. Quartz drifts by well under 1 ms in that time.
 const RESYNC: Duration = Duration::from_secs(10);
 
-/// A round trip above this tells too little about the moment at which Redis answered.
-const ROUND_TRIP_MAX: Duration = Duration::from_millis(50);
+/// A round trip above this tells too little about the moment at which Redis answered: half of it is
+/// the possible error, and leases have a margin of two seconds.
+const ROUND_TRIP_MAX: Duration = Duration::from_millis(500);
 
 /// A jump of Redis's clock above this is worth a line in the log.
 const JUMP_MS: i64 = 1_000;
@@ -62,11 +63,9 @@ impl Clock for RedisClock {
 
 /// Sets the clock again from time to time, for ever. Runs in a task of its own.
 pub async fn keep_in_step(clock: Arc<RedisClock>, connector: Connector) {
-    let Ok(mut con) = connector.shared().await else {
-        return;
-    };
     loop {
         tokio::time::sleep(RESYNC).await;
+        let Ok(mut con) = connector.shared().await else { continue };
         let Ok((base, round_trip)) = clock.measure(&mut con).await else {
             continue;
         };

@@ -6,13 +6,20 @@
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind};
+use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, ServerErrorKind,
+};
 
 use crate::ports::LedgerError;
 
 /// How long one command may take. Longer than any `fsync` worth waiting for; the redis crate's own
 /// default of 500 ms gives up on a disk that hiccups.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long sent bytes may stay unacknowledged, or a connection silent before it is probed.
+const DEAD_PATH: Duration = Duration::from_secs(10);
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,7 +54,8 @@ impl Connector {
     /// # Errors
     /// [`LedgerError::Unfit`] if the URL is not one of a Redis.
     pub fn new(url: &str) -> Result<Self, LedgerError> {
-        let client = Client::open(url).map_err(|err| {
+        let info = url.into_connection_info().map(|info| info.set_tcp_settings(tcp_settings()));
+        let client = info.and_then(Client::open).map_err(|err| {
             // The URL may hold a password, so the error does not show it.
             LedgerError::Unfit(format!("redis.url cannot be used: {}", err.category()))
         })?;
@@ -133,6 +141,13 @@ impl Health {
         }
         Ok(())
     }
+}
+
+/// A path to Redis that has died silently is noticed in seconds, not in the quarter of an hour that
+/// the kernel would take.
+fn tcp_settings() -> TcpSettings {
+    let keepalive = TcpKeepalive::new().with_time(DEAD_PATH).with_interval(DEAD_PATH / 5);
+    TcpSettings::default().set_nodelay(true).set_keepalive(keepalive).set_user_timeout(DEAD_PATH)
 }
 
 /// Sorts an error of the redis crate: did Redis refuse, or is nothing known?

@@ -118,7 +118,7 @@ impl Ledger for RedisLedger {
         let mut con = self.con.clone();
         let replies = self.scripts.admit(&mut con, &self.keys, now.get(), &items);
         let replies = replies.await.map_err(map_error)?;
-        batch.iter().zip(replies).map(|(admission, reply)| admitted(admission, reply)).collect()
+        Ok(batch.iter().zip(replies).map(|(admission, reply)| admitted(admission, reply)).collect())
     }
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError> {
@@ -239,20 +239,21 @@ fn admit_item(admission: &Admission) -> Result<AdmitItem, LedgerError> {
     })
 }
 
-fn admitted(admission: &Admission, reply: AdmitReply) -> Result<Admitted, LedgerError> {
-    Ok(match reply {
+fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
+    match reply {
         AdmitReply::New => Admitted::New,
         AdmitReply::Waiting => Admitted::Waiting,
         AdmitReply::Known(text) => {
-            let no = admission.record.refund.refund_no.as_str();
-            let (refund, _) = decode_refund(no, &text).map_err(|err| corrupt(no, &err))?;
-            Admitted::Known(Box::new(refund))
+            match decode_refund(admission.record.refund.refund_no.as_str(), &text) {
+                Ok((refund, _)) => Admitted::Known(Box::new(refund)),
+                Err(err) => Admitted::Unreadable(chain(&err)),
+            }
         }
         AdmitReply::OverRefund { paid, held } => {
             Admitted::OverRefund { paid_cents: paid, held_cents: held }
         }
         AdmitReply::OrderMismatch => Admitted::OrderMismatch,
-    })
+    }
 }
 
 fn claim(lease: Lease, record: RefundRecord, item: &ClaimItem) -> Claim {

@@ -60,6 +60,9 @@ pub enum Admitted {
     New,
     /// Stored and reserved; waits for another refund of its order. Durable, acknowledged.
     Waiting,
+    /// This refund number is known, but what is stored under it cannot be read here, as after a
+    /// newer refundd wrote it. Nothing was written, not acknowledged; left for a newer worker.
+    Unreadable(String),
     /// This refund number is known. Nothing was written, the entry is **not** acknowledged: the
     /// caller compares the contents and calls [`Ledger::refuse`].
     Known(Box<Refund>),
@@ -238,7 +241,8 @@ pub trait Ledger: Send + Sync + Debug {
     ) -> Result<Vec<Admitted>, LedgerError>;
 
     /// Acknowledges a request entry that leads to no refund, and publishes or quarantines what it
-    /// leaves behind, in one write. A repeat may publish again, with the same event id.
+    /// leaves behind, in one write. An entry that was acknowledged already is left alone, so a
+    /// repeat publishes nothing twice.
     async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError>;
 
     /// Leases up to `want` refunds that are due or whose lease has run out, oldest first, until

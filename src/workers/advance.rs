@@ -5,9 +5,11 @@
 
 use super::Parts;
 use crate::contract::result_of;
-use crate::domain::evidence::{StatusLine, StatusWord};
-use crate::domain::state::{Event, IllegalTransition, Outcome, ParkCause, RefundState, StateKind};
-use crate::domain::step::{Advanced, Step, advance, next_step, query_event, set_aside};
+use crate::domain::evidence::{Found, StatusLine, StatusWord};
+use crate::domain::state::{
+    Event, EventKind, IllegalTransition, Outcome, ParkCause, RefundState, StateKind,
+};
+use crate::domain::step::{Advanced, Step, advance, defer, next_step, query_event, set_aside};
 use crate::domain::{Grade, RefundNo, RefundRecord, UnixMillis};
 use crate::ports::ledger::{Claim, Commit, OrderRelease};
 use crate::ports::{Account, Certainty, GatewayError, QueryAnswer};
@@ -18,6 +20,9 @@ pub const LEASE_MARGIN_MS: u64 = 2_000;
 
 /// How long a refund waits whose account the configuration no longer has, ms.
 const NO_ACCOUNT_WAIT_MS: u64 = 60_000;
+
+/// Most lines of other refunds that one answer is searched for.
+const OTHERS_MAX: usize = 50;
 
 /// Takes claimed refunds one step further.
 #[derive(Debug)]
@@ -42,18 +47,11 @@ impl Handler {
         match next_step(&claim.record, claim.facts, &account.policy) {
             Step::Submit => self.submit(claim, account).await.map(Some),
             Step::Query => self.query(claim, account).await.map(Some),
-            Step::RecoverThenQuery => {
+            Step::Recover => {
                 let note = "the worker that was submitting it is gone".to_owned();
-                let event = Event::AnswerUnknown { note };
-                let advanced =
-                    advance(claim.record, &event, self.parts.clock.now(), &account.policy)?;
-                self.query(Claim { record: advanced.record, ..claim }, account).await.map(Some)
+                self.commit(claim, account, &Event::AnswerUnknown { note }).map(Some)
             }
-            Step::SetAside => {
-                let message = format!("handling it failed {} times in a row", claim.facts.crashes);
-                let event = set_aside(ParkCause::Poison, message, self.parts.clock.now());
-                self.commit(claim, account, &event).map(Some)
-            }
+            Step::SetAside => self.set_aside(claim, account).map(Some),
             Step::Nothing => Ok(None),
         }
     }
@@ -98,10 +96,14 @@ impl Handler {
         account: &Account,
     ) -> Result<Box<Commit>, IllegalTransition> {
         let answer = account.querier.query(&claim.record.refund).await;
+        let at = self.parts.clock.now();
         let event = match answer {
             Ok(QueryAnswer::Found(found)) => {
-                self.tell_others(&claim.record, &found.lines, found.grade).await;
-                query_event(&claim.record, &found, self.parts.clock.now())
+                let event = query_event(&claim.record, &found, at);
+                if claim.record.state.kind() != StateKind::Parked {
+                    self.tell_others(&claim.record, found);
+                }
+                event
             }
             Ok(QueryAnswer::NotFound { grade, note }) if grade >= Grade::B => {
                 Event::NotFound { note }
@@ -109,62 +111,54 @@ impl Handler {
             Ok(QueryAnswer::NotFound { note, .. }) => {
                 Event::NoAnswer { note, retry_after_ms: None }
             }
-            Err(err) => {
-                warn_of_forgery(&claim.record.refund.refund_no, &err);
-                Event::NoAnswer { note: err.chain(), retry_after_ms: err.retry_after_ms() }
-            }
+            Err(err) => query_error(&claim.record, &err, at),
         };
         self.commit(claim, account, &event)
     }
 
-    /// Other refunds of the order that the answer shows as final are asked about now; money that
-    /// went out under a number that nobody knows is reported.
-    async fn tell_others(&self, record: &RefundRecord, lines: &[StatusLine], grade: Grade) {
-        let own = record.refund.refund_no.as_str();
+    /// Looks after the other refunds of the order that the answer shows as final, in a task of its
+    /// own: the answer about this refund is stored first, whatever becomes of the others.
+    fn tell_others(&self, record: &RefundRecord, found: Found) {
+        let own = record.refund.refund_no.clone();
         let is_final = |word| matches!(word, StatusWord::Success | StatusWord::Failed);
-        let parked = record.state.kind() == StateKind::Parked; // else two parked ones wake each other
-        let others = lines.iter().filter(|line| line.refund_no != own && is_final(line.word));
-        for line in others.filter(|_| grade == Grade::A && !parked) {
-            let known = match RefundNo::parse(&line.refund_no) {
-                Ok(no) => self.parts.ledger.find(&no).await.map(|found| found.map(|_| no)),
-                Err(_) => Ok(None),
-            };
-            match known {
-                Ok(Some(no)) => {
-                    // Only a shortcut: its own schedule asks anyway.
-                    let _ = self.parts.ledger.nudge(&[no], self.parts.clock.now()).await;
-                }
-                Ok(None) if line.word == StatusWord::Success => tracing::warn!(
-                    refund.no = own,
-                    other = line.refund_no,
-                    amount_cents = line.amount_cents,
-                    "the gateway shows a refund of this order that nobody asked refundd for"
-                ),
-                Ok(None) | Err(_) => {}
-            }
+        let mut others = found.lines;
+        others.retain(|line| line.refund_no != own.as_str() && is_final(line.word));
+        others.truncate(OTHERS_MAX);
+        if found.grade == Grade::A && !others.is_empty() {
+            tokio::spawn(tell_others(self.parts.clone(), own, others));
         }
+    }
+
+    /// Stops a refund whose handling has failed too often; one that is parked already is left alone
+    /// until its next daily query.
+    fn set_aside(&self, claim: Claim, account: &Account) -> Result<Box<Commit>, IllegalTransition> {
+        let message = format!("handling it failed {} times in a row", claim.facts.crashes);
+        let event = if claim.record.state.kind() == StateKind::Parked {
+            Event::NoAnswer { note: message, retry_after_ms: None }
+        } else {
+            set_aside(ParkCause::Poison, message, self.parts.clock.now())
+        };
+        self.commit(claim, account, &event)
     }
 
     /// A refund whose account the configuration no longer has: nothing is sent, nothing concluded.
     fn without_account(&self, claim: Claim) -> Result<Box<Commit>, IllegalTransition> {
         let note = format!("the configuration has no account {}", claim.record.refund.account);
         tracing::error!(refund.no = %claim.record.refund.refund_no, "{note}");
-        let wait = Some(NO_ACCOUNT_WAIT_MS);
         let event = match claim.record.state.kind() {
             StateKind::Submitting if claim.facts.intent_lost => Event::AnswerUnknown { note },
-            StateKind::Submitting => Event::NotSent { note, retry_after_ms: wait },
+            StateKind::Submitting => Event::NotSent { note, retry_after_ms: None },
             StateKind::Requested
             | StateKind::Unconfirmed
             | StateKind::Refused
             | StateKind::Processing
             | StateKind::Parked
-            | StateKind::Settled => Event::NoAnswer { note, retry_after_ms: wait },
+            | StateKind::Settled => Event::NoAnswer { note, retry_after_ms: None },
         };
         let at = self.parts.clock.now();
-        let policy = crate::domain::Policy::default();
-        let advanced = advance(claim.record, &event, at, &policy)?;
-        let scope = advanced.record.order_scope.clone();
-        Ok(commit(claim.lease, advanced, &scope, policy.order_gap_ms, at))
+        let deferred = defer(claim.record, &event, at, NO_ACCOUNT_WAIT_MS)?;
+        let scope = deferred.record.order_scope.clone();
+        Ok(commit(claim.lease, deferred, &scope, 0, at))
     }
 
     /// What `event` makes of the refund, ready for the ledger.
@@ -192,11 +186,62 @@ fn submit_event(err: &GatewayError, at: UnixMillis) -> Event {
     }
 }
 
-/// An answer with a bad signature is somebody else's answer, or a key that is wrong.
-fn warn_of_forgery(refund_no: &RefundNo, err: &GatewayError) {
+/// What the error of a query proves: nothing, unless it is a signed contradiction.
+fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Event {
+    let note = err.chain();
     if matches!(err, GatewayError::BadSignature(_)) {
-        tracing::error!(refund.no = %refund_no, %err, "security: its answer was not used");
+        // Somebody else's answer, or a key that is wrong.
+        tracing::error!(refund.no = %record.refund.refund_no, %err, "security: answer not used");
     }
+    match err.certainty() {
+        Certainty::Contradicted if record.state.kind() != StateKind::Parked => {
+            set_aside(ParkCause::Discrepancy, note, at)
+        }
+        Certainty::Contradicted
+        | Certainty::NotSent { .. }
+        | Certainty::Refused(_)
+        | Certainty::Unknown => Event::NoAnswer { note, retry_after_ms: err.retry_after_ms() },
+    }
+}
+
+/// Other refunds of the order that a signed answer shows as final are asked about now. Money that
+/// went out under a number that nobody knows, or against what was published, is reported.
+async fn tell_others(parts: Parts, own: RefundNo, lines: Vec<StatusLine>) {
+    for line in lines {
+        let Ok(no) = RefundNo::parse(&line.refund_no) else { continue };
+        match parts.ledger.find(&no).await {
+            Ok(Some(stored)) => {
+                if contradicts(&stored.record, line.word) {
+                    tracing::error!(
+                        refund.no = %no,
+                        status = line.status,
+                        "the gateway now contradicts the published outcome; a person must look"
+                    );
+                }
+                // Only a shortcut: its own schedule asks anyway; one that has ended is left alone.
+                drop(parts.ledger.nudge(&[no], parts.clock.now()).await);
+            }
+            Ok(None) if line.word == StatusWord::Success => tracing::warn!(
+                refund.no = %own,
+                other = line.refund_no,
+                amount_cents = line.amount_cents,
+                "the gateway shows a refund of this order that nobody asked refundd for"
+            ),
+            Ok(None) | Err(_) => {}
+        }
+    }
+}
+
+/// Whether a final word of the gateway is not the outcome that was published.
+fn contradicts(record: &RefundRecord, word: StatusWord) -> bool {
+    let RefundState::Settled(end) = &record.state else { return false };
+    (end.outcome == Outcome::Succeeded) != (word == StatusWord::Success)
+}
+
+/// When the refund was last sent, as far as its history tells.
+fn last_submit_at(record: &RefundRecord) -> Option<UnixMillis> {
+    let sent = record.history.iter().rev().find(|line| line.event == EventKind::SubmitStarted);
+    sent.map(|line| line.last_at).or(record.tally.submitted_at)
 }
 
 /// Everything that the end or the pause of a refund writes, in one commit.
@@ -212,7 +257,7 @@ fn commit(
     let order = match &record.state {
         RefundState::Settled(end) => Some(OrderRelease {
             freed: (end.outcome == Outcome::Failed).then_some(record.refund.amount),
-            next_at: record.tally.submitted_at.map_or(at, |sent| sent.plus(order_gap_ms)),
+            next_at: last_submit_at(&record).map_or(at, |sent| sent.plus(order_gap_ms)),
         }),
         RefundState::Requested { .. }
         | RefundState::Submitting { .. }

@@ -34,6 +34,7 @@ impl Desk {
             clock: clock.clone(),
             accounts: Arc::new(accounts(&gateway, LONGEST_CALL_MS)),
             wake: Arc::new(Notify::new()),
+            ledger_away: Arc::default(),
         };
         Self { handler: Handler::new(parts), gateway, ledger, clock }
     }
@@ -96,8 +97,10 @@ async fn a_worker_that_died_while_submitting_is_followed_by_a_query_never_by_a_s
     desk.clock.advance(LEASE_MS);
     let next = desk.claim().await;
     assert_eq!(next.facts, ClaimFacts { intent_lost: true, crashes: 1 });
+    assert_eq!(desk.handle(next).await.state.kind(), StateKind::Unconfirmed);
+    assert_eq!(desk.gateway.called(), Vec::<&str>::new());
     desk.gateway.query_answers("SUCCESS", 500);
-    let record = desk.handle(next).await;
+    let record = desk.step().await;
     assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Settled, 1));
     assert_eq!(desk.gateway.called(), ["query"]);
 }
@@ -122,8 +125,7 @@ async fn a_late_commit_of_a_frozen_worker_is_refused() {
     let taken_over = desk.claim().await;
     let stale = desk.ledger.commit(&[*late], desk.clock.now()).await.unwrap();
     assert_eq!(stale, [Committed::StaleFence]);
-    desk.gateway.query_answers("PROCESSING", 500);
-    assert_eq!(desk.handle(taken_over).await.state.kind(), StateKind::Processing);
+    assert_eq!(desk.handle(taken_over).await.state.kind(), StateKind::Unconfirmed);
 }
 
 #[tokio::test]

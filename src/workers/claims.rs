@@ -1,6 +1,7 @@
 //! Claims due refunds, as many as there are free slots, and sleeps until the next one is due.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -27,9 +28,14 @@ pub(super) async fn run(
     let mut pause = RETRY.0;
     loop {
         let free = tokio::select! {
-            free = free_slots(&slots) => free,
+            biased;
             () = stopped(&mut stop) => return,
+            free = free_slots(&slots) => free,
         };
+        if parts.ledger_away.load(Ordering::SeqCst) {
+            tokio::time::sleep(RETRY.0).await;
+            continue;
+        }
         let now = parts.clock.now();
         let until = now.plus(settings.lease_ms);
         // Not cancelled by `stop`: what it claims must be handed out, or it is left to its lease.
@@ -94,7 +100,7 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn chain(err: &dyn std::error::Error) -> String {
+pub(super) fn chain(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut cause = err.source();
     while let Some(err) = cause {

@@ -4,12 +4,14 @@
 //! refuses, the answers wait here in memory. If the process ends before the ledger is back, the
 //! leases run out and the next holder asks the gateway.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::Parts;
 use super::backend::Pending;
+use super::claims::chain;
 use crate::ports::LedgerError;
 use crate::ports::ledger::{BATCH_MAX, Commit, Committed};
 
@@ -19,53 +21,75 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 /// Commits until every sender is gone and everything is stored.
 pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    while pending.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (commits, waiting): (Vec<Commit>, Vec<_>) =
-            batch.drain(..).map(|pending| (pending.commit, pending.done)).unzip();
-        let answers = store(&parts, &commits).await;
-        for ((commit, answer), done) in commits.iter().zip(answers).zip(waiting) {
-            log(commit, answer);
-            let _ = done.send(answer); // nobody waits for it during a shutdown
+    let mut refused: Vec<Pending> = Vec::new();
+    loop {
+        // What Redis refuses by itself is tried again now and then, and holds up nobody else.
+        let retry = tokio::time::sleep(RETRY.1);
+        tokio::select! {
+            received = pending.recv_many(&mut batch, BATCH_MAX) => {
+                if received == 0 && refused.is_empty() {
+                    return;
+                }
+                if received == 0 {
+                    tokio::time::sleep(RETRY.1).await; // the channel is closed: only retries are left
+                }
+            }
+            () = retry, if !refused.is_empty() => {}
+        }
+        let mut tried = std::mem::take(&mut refused);
+        if !batch.is_empty() {
+            refused = store(&parts, std::mem::take(&mut batch)).await;
+        }
+        for pending in tried.drain(..) {
+            refused.extend(store(&parts, vec![pending]).await);
         }
         // Something may be due sooner than the claiming side expects.
         parts.wake.notify_one();
     }
 }
 
-/// Stores a batch, however long it takes. If the ledger refuses the batch, its refunds are stored
-/// one by one, so that one that cannot be stored does not hold up the others.
-async fn store(parts: &Parts, commits: &[Commit]) -> Vec<Committed> {
-    match parts.ledger.commit(commits, parts.clock.now()).await {
-        Ok(answers) => answers,
-        Err(LedgerError::Unavailable(_)) => persist(parts, commits).await,
-        Err(_) => {
-            let mut answers = Vec::with_capacity(commits.len());
-            for commit in commits {
-                answers.extend(persist(parts, std::slice::from_ref(commit)).await);
+/// Stores a batch, however long Redis is away. If Redis refuses the batch, its refunds are stored
+/// one by one; returns those that it refuses even so.
+async fn store(parts: &Parts, batch: Vec<Pending>) -> Vec<Pending> {
+    let (commits, waiting): (Vec<Commit>, Vec<_>) =
+        batch.into_iter().map(|pending| (pending.commit, pending.done)).unzip();
+    match persist(parts, &commits).await {
+        Ok(answers) => {
+            for ((commit, answer), done) in commits.iter().zip(answers).zip(waiting) {
+                log(commit, answer);
+                let _ = done.send(answer); // nobody waits for it during a shutdown
             }
-            answers
+            Vec::new()
+        }
+        Err(err) if commits.len() == 1 => {
+            let refund_no = commits.first().map(|commit| commit.lease.refund_no.to_string());
+            tracing::error!(refund.no = refund_no, err = %chain(&err), "its answer waits in memory");
+            let pending = commits.into_iter().zip(waiting);
+            pending.map(|(commit, done)| Pending { commit, done }).collect()
+        }
+        Err(_) => {
+            let mut refused = Vec::new();
+            for (commit, done) in commits.into_iter().zip(waiting) {
+                refused.extend(Box::pin(store(parts, vec![Pending { commit, done }])).await);
+            }
+            refused
         }
     }
 }
 
-/// Tries until the ledger confirms.
-async fn persist(parts: &Parts, commits: &[Commit]) -> Vec<Committed> {
+/// Tries until the ledger confirms or refuses. While it is away, nothing new is claimed: this
+/// process's own leases may run out, and its answers must not lose the race against a new claim.
+async fn persist(parts: &Parts, commits: &[Commit]) -> Result<Vec<Committed>, LedgerError> {
     let mut pause = RETRY.0;
     loop {
         match parts.ledger.commit(commits, parts.clock.now()).await {
-            Ok(answers) => return answers,
-            Err(LedgerError::Corrupt { key, why }) => {
-                tracing::error!(refund.no = key, why, "cannot be stored; left to its lease");
-                return vec![Committed::StaleFence; commits.len()];
+            Err(LedgerError::Unavailable(err)) => {
+                parts.ledger_away.store(true, Ordering::SeqCst);
+                tracing::warn!(%err, refunds = commits.len(), "answers wait in memory");
             }
-            Err(err) => {
-                let first = commits.first().map(|commit| commit.lease.refund_no.to_string());
-                tracing::warn!(
-                    %err,
-                    refund.no = first,
-                    refunds = commits.len(),
-                    "answers wait in memory until the ledger confirms"
-                );
+            done => {
+                parts.ledger_away.store(false, Ordering::SeqCst);
+                return done;
             }
         }
         tokio::time::sleep(pause).await;

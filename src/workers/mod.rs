@@ -24,6 +24,7 @@ mod commits;
 mod script;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use apalis::layers::WorkerBuilderExt;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub accounts: Arc<Accounts>,
     /// Told when a refund has become due sooner than expected.
     pub wake: Arc<Notify>,
+    /// Set while answers wait for a ledger that is away.
+    pub ledger_away: Arc<AtomicBool>,
 }
 
 /// Handles refunds until `stop` says so; then finishes what is under way and gives back the rest.

@@ -114,6 +114,7 @@ impl House {
             clock,
             accounts: Arc::new(accounts(&gateway, 18_000)),
             wake: Arc::new(Notify::new()),
+            ledger_away: Arc::default(),
         };
         let settings = Settings {
             name: "test".to_owned(),
@@ -165,11 +166,11 @@ async fn a_refund_goes_through_the_whole_runtime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_ends_nobody_else_and_the_third_sets_the_refund_aside() {
-    // A script without answers panics. The first call is the submit: from then on only queries.
+async fn a_panic_ends_nobody_else_and_three_queries_that_panic_set_the_refund_aside() {
+    // A script without answers panics. After the submit that did, only queries follow.
     let house = House::open(|_, _| {}).await;
     let stored = house.reach(StateKind::Parked).await;
-    assert_eq!(house.gateway.called(), ["submit", "query", "query"]);
+    assert_eq!(house.gateway.called(), ["submit", "query", "query", "query"]);
     assert_eq!(stored.record.tally.attempts, 1);
     assert_eq!(house.ledger.inner.results()[0].outcome, "parked");
     house.close().await;

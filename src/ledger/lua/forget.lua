@@ -30,10 +30,10 @@ for a = 2, #ARGV, 3 do
   end
 end
 if #forgotten == 0 then return 0 end
-Orders.store()
-redis.call('ZREM', KEYS[1], unpack(forgotten))
+redis.call('ZREM', KEYS[1], unpack(forgotten)) -- first, because Redis allows it when out of memory
 redis.call('HDEL', KEYS[2], unpack(forgotten))
 redis.call('HDEL', KEYS[3], unpack(forgotten))
+Orders.store()
 for _, id in ipairs(gone) do redis.call('HDEL', KEYS[4], id) end -- no bound on the ids of one order
 redis.call('INCR', KEYS[5])
 return #forgotten

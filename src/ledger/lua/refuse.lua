@@ -11,10 +11,12 @@
 -- ARGV[5] outcome    of the result
 -- ARGV[6] result     JSON
 -- ARGV[7..]          fields and values of the quarantine entry; none for no entry
--- Returns            1
+-- Returns            1 done, 0 somebody has acknowledged the entry already: nothing is written
 -- Reads first        the type of every key
--- Repeat             publishes again under the same event id
+-- Repeat             nothing further, if there is an entry; else it publishes again
 for k = 1, 3 do redis.call('XLEN', KEYS[k]) end
+redis.call('GET', KEYS[4])
+if ARGV[2] ~= '' and redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('INCR', KEYS[4])
 if ARGV[3] ~= '' then
   redis.call('XADD', KEYS[2], '*', 'event_id', ARGV[3], 'refund_no', ARGV[4], 'outcome', ARGV[5], 'result', ARGV[6])
@@ -24,8 +26,5 @@ if #ARGV > 6 then
   for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
   redis.call('XADD', KEYS[3], '*', unpack(fields))
 end
-if ARGV[2] ~= '' then
-  redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-  redis.call('XDEL', KEYS[1], ARGV[2])
-end
+if ARGV[2] ~= '' then redis.call('XDEL', KEYS[1], ARGV[2]) end
 return 1
