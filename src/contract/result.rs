@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::fault::{Invalid, RejectCode};
 use super::parse::Readable;
 use super::request::OrderV1;
+use super::view::words;
 use crate::domain::evidence::{self, StatusLine};
 use crate::domain::state::{Outcome, RefundState};
 use crate::domain::{
@@ -63,8 +64,8 @@ pub struct ResultV1 {
     /// The `$n` lines of the gateway's answer that belong to this refund; may be empty.
     pub statuses: Vec<StatusV1>,
     /// For failed the gateway's code, for parked the cause (`horizon`, `not_found`, `discrepancy`,
-    /// `abnormal`, `params_changed`, `poison`), for rejected one of `invalid`, `conflict`,
-    /// `over_refund`, `order_mismatch`, `unknown_account`.
+    /// `abnormal`, `unproven_failure`, `params_changed`, `poison`), for rejected one of `invalid`,
+    /// `conflict`, `over_refund`, `order_mismatch`, `unknown_account`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The reason in words, for anything but success.
@@ -287,7 +288,7 @@ fn end_of(state: &RefundState) -> Option<End<'_>> {
             evidence: &end.evidence,
             lines: &end.lines,
             code: end.code.clone(),
-            message: end.message.clone(),
+            message: words(end),
             settled_at: Some(end.evidence.at.to_string()),
         }),
         RefundState::Parked(parking) => Some(End {
