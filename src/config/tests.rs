@@ -1,3 +1,5 @@
+//! Whole configurations: layers, problems and what is said about them, secrets.
+
 use std::fmt::Write;
 
 use secrecy::ExposeSecret;

@@ -1,3 +1,5 @@
+//! Requests that are read, and every way in which one can break a rule.
+
 use proptest::prelude::*;
 
 use super::*;

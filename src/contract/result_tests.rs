@@ -1,3 +1,5 @@
+//! Records as results: what each carries, and that rejections are no versions of a refund.
+
 use super::*;
 use crate::contract::{RequestError, parse};
 use crate::domain::evidence::StatusWord;

@@ -1,3 +1,5 @@
+//! Which exchange is disturbed: by order, by number, at random but reproducibly.
+
 use super::*;
 
 fn faults(rules: Vec<Rule>) -> Faults {

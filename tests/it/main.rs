@@ -20,4 +20,5 @@ mod sandbox;
 mod scripts;
 mod service;
 mod side_by_side;
+mod tidy;
 mod wake;
