@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::redis::{TestRedis, signal};
-use super::wait_until;
+use super::{wait_for, wait_until};
 
 /// The program under test.
 const REFUNDD: &str = env!("CARGO_BIN_EXE_refundd");
@@ -126,7 +126,7 @@ impl Shop {
 
     /// Sends a signal to a worker: `KILL`, `TERM`, `STOP`, `CONT`.
     pub(crate) fn signal(&self, n: usize, which: &str) {
-        signal(which, &self.workers[n].id().to_string());
+        signal(&format!("-{which}"), &self.workers[n].id().to_string());
     }
 
     /// Kills a worker with -9 and sees it dead.
@@ -138,7 +138,7 @@ impl Shop {
     /// Asks a worker to end and waits for it.
     pub(crate) fn terminate(&mut self, n: usize) -> ExitStatus {
         self.signal(n, "TERM");
-        self.workers[n].wait().expect("the worker has ended")
+        ended(&mut self.workers[n])
     }
 
     /// Pushes a request as a plain client would.
@@ -178,7 +178,20 @@ impl Shop {
     }
 }
 
+/// Waits until a process has ended; kills it if it does not.
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
+    let waited = std::panic::AssertUnwindSafe(|| {
+        wait_for("a process to end", || child.try_wait().expect("a child of ours"))
+    });
+    std::panic::catch_unwind(waited).unwrap_or_else(|panic| {
+        let _ = child.kill();
+        let _ = child.wait();
+        std::panic::resume_unwind(panic)
+    })
+}
+
 impl Drop for Shop {
+    #[expect(clippy::print_stderr, reason = "the logs of a failed test")]
     fn drop(&mut self) {
         for worker in &mut self.workers {
             let _ = worker.kill();
