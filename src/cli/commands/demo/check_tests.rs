@@ -15,7 +15,7 @@ fn problems(kind: Kind, submits: &[Fate], results: &[(&str, &str)]) -> Vec<Strin
     scenario.cases.truncate(1);
     let case = scenario.cases[0].clone();
     let settings = Settings {
-        auto_orders: Some(10_000),
+        auto_orders: Some(50_000),
         duplicates: Duplicates::PaysAgain,
         ..Settings::default()
     };
