@@ -48,3 +48,19 @@ need_cargo() {
 need_cc() {
   command -v cc >/dev/null 2>&1 || need cc gcc
 }
+
+# redis-py, for examples/roundtrip.py: for any Python that the tests try, else below target/.
+need_redis_py() {
+  has_redis_py && return
+  if command -v apt-get >/dev/null 2>&1; then install python3-redis; has_redis_py && return; fi
+  say "installing redis-py into target/python"
+  python3 -m pip install --quiet --disable-pip-version-check --target target/python redis && has_redis_py ||
+    die "no Python has redis-py: install it by hand (https://pypi.org/project/redis)"
+}
+
+has_redis_py() {
+  for python in python3 /usr/bin/python3; do
+    PYTHONPATH="target/python" "$python" -c 'import redis' >/dev/null 2>&1 && return
+  done
+  return 1
+}

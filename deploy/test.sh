@@ -10,6 +10,7 @@ need_cc
 need_redis
 need python3 python3
 if ! command -v redis-cli >/dev/null 2>&1; then install redis-tools; fi
+need_redis_py
 
 if [ "${CI:-}" = true ]; then
   RUSTFLAGS="${RUSTFLAGS:-} -D warnings"

@@ -73,6 +73,9 @@ pub enum CliError {
     /// Standard output or a file could not be written or read.
     #[error("{0}")]
     Io(String, #[source] std::io::Error),
+    /// A signal ended it; there is nothing to say.
+    #[error("stopped by a signal")]
+    Stopped(Exit),
 }
 
 impl CliError {
@@ -91,6 +94,7 @@ impl CliError {
                 Exit::Usage
             }
             Self::NotFound(_) => Exit::NotFound,
+            Self::Stopped(exit) => *exit,
             Self::App(_) | Self::Ledger(_) | Self::Failed { .. } | Self::Io(..) => Exit::Failed,
         }
     }
@@ -108,6 +112,7 @@ impl CliError {
             | Self::Usage(_)
             | Self::NotFound(_)
             | Self::Failed { .. }
+            | Self::Stopped(_)
             | Self::Io(..) => None,
         }
     }

@@ -102,8 +102,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let context = Context { config: cli.config, environment, output };
-    match runtime.block_on(dispatch(cli.command, &context)) {
-        Ok(exit) => exit,
+    let done = runtime.block_on(dispatch(cli.command, &context));
+    // A read of the terminal cannot be called off; whoever was interrupted does not wait for it.
+    runtime.shutdown_background();
+    match done {
+        Ok(exit) | Err(CliError::Stopped(exit)) => exit,
         // Whoever reads our output has heard enough, such as `head`.
         Err(CliError::Io(_, err)) if err.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
         Err(err) => {

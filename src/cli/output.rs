@@ -64,10 +64,16 @@ impl Output {
     /// Tells the person what went wrong, why, and what to do.
     pub fn error(self, err: &CliError) {
         let (red, reset) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-        complain(&format!("{red}error:{reset} {}", visible(&err.to_string())));
+        let mut last = visible(&err.to_string());
+        complain(&format!("{red}error:{reset} {}", last.trim_end()));
         let mut cause = err.source();
         while let Some(err) = cause {
-            complain(&format!("caused by: {}", visible(&err.to_string())));
+            let text = visible(&err.to_string());
+            // Some errors repeat their cause word for word.
+            if text != last {
+                complain(&format!("caused by: {}", text.trim_end()));
+            }
+            last = text;
             cause = err.source();
         }
         if let Some(hint) = err.hint() {
@@ -86,6 +92,12 @@ pub(super) fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
+/// `text` without control characters, on one line: no answer of a gateway can look like a line of
+/// ours.
+pub(super) fn one_line(text: &str) -> String {
+    visible(text).replace('\n', "\u{fffd}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +105,6 @@ mod tests {
     #[test]
     fn text_from_outside_cannot_steer_the_terminal() {
         assert_eq!(visible("a\u{1b}[2Jb\u{7}c\nd"), "a\u{fffd}[2Jb\u{fffd}c\nd");
+        assert_eq!(one_line("a\r\nR2 succeeded"), "a\u{fffd}\u{fffd}R2 succeeded");
     }
 }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::fault::{Invalid, RejectCode};
 use super::parse::Readable;
 use super::request::OrderV1;
+use super::view::words;
 use crate::domain::evidence::{self, StatusLine};
 use crate::domain::state::{Outcome, RefundState};
 use crate::domain::{
@@ -287,7 +288,7 @@ fn end_of(state: &RefundState) -> Option<End<'_>> {
             evidence: &end.evidence,
             lines: &end.lines,
             code: end.code.clone(),
-            message: end.message.clone(),
+            message: words(end),
             settled_at: Some(end.evidence.at.to_string()),
         }),
         RefundState::Parked(parking) => Some(End {

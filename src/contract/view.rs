@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::request::OrderV1;
 use super::result::{EvidenceV1, StatusV1};
-use crate::domain::state::{Outcome, RefundState};
+use crate::domain::state::{Outcome, RefundState, Settlement};
 use crate::domain::{AmountCents, UnixMillis};
 use crate::ports::ledger::Stored;
 
@@ -149,7 +149,7 @@ impl End {
                     Outcome::Failed => "failed",
                 }),
                 code: end.code.clone(),
-                message: end.message.clone(),
+                message: words(end),
                 evidence: Some(EvidenceV1::from(&end.evidence)),
                 statuses: end.lines.iter().map(StatusV1::from).collect(),
             },
@@ -169,6 +169,17 @@ impl End {
             | RefundState::Submitting { .. }
             | RefundState::Unconfirmed { .. }
             | RefundState::Processing { .. } => Self::default(),
+        }
+    }
+}
+
+/// The reason of an end, in words: the gateway's, or that it gave none. Empty words are none.
+pub(super) fn words(end: &Settlement) -> Option<String> {
+    let given = end.message.clone().filter(|text| !text.trim().is_empty());
+    match end.outcome {
+        Outcome::Succeeded => given,
+        Outcome::Failed => {
+            Some(given.unwrap_or_else(|| "the gateway failed it and gave no reason".to_owned()))
         }
     }
 }

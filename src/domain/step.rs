@@ -195,6 +195,10 @@ fn take(record: &mut RefundRecord, event: &Event, at: UnixMillis) -> Result<(), 
             let named = lines.iter().find_map(|line| line.gateway_refund_no.as_ref()).cloned();
             note_gateway_no(record, named.as_ref());
         }
+        // Only where an answer to a query led to it; what follows from a state asked nobody.
+        Event::SetAside(parking) if parking.evidence.source == Source::Query => {
+            tally.polls = tally.polls.saturating_add(1);
+        }
         Event::AnswerUnknown { .. }
         | Event::SubmitRefused(_)
         | Event::ResubmitCleared

@@ -74,7 +74,31 @@ impl Results {
     /// [`LedgerError`]; entries may have become pending for `consumer`.
     pub async fn read_group(
         &self,
+        consumer: (&str, &str),
+        max: usize,
+        block: Duration,
+    ) -> Result<Vec<ResultsEntry>, LedgerError> {
+        self.read_as(consumer, ">", max, block).await
+    }
+
+    /// At most `max` entries after `after` (`0` for the beginning) that the consumer was given and
+    /// has not acknowledged: what it did not finish before it ended.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; harmless to repeat.
+    pub async fn read_unfinished(
+        &self,
+        consumer: (&str, &str),
+        after: &str,
+        max: usize,
+    ) -> Result<Vec<ResultsEntry>, LedgerError> {
+        self.read_as(consumer, after, max, Duration::ZERO).await
+    }
+
+    async fn read_as(
+        &self,
         (group, consumer): (&str, &str),
+        from: &str,
         max: usize,
         block: Duration,
     ) -> Result<Vec<ResultsEntry>, LedgerError> {
@@ -87,7 +111,7 @@ impl Results {
         }
         let mut cmd = redis::cmd("XREADGROUP");
         cmd.arg("GROUP").arg(group).arg(consumer).arg("COUNT").arg(max);
-        cmd.arg("BLOCK").arg(millis(block)).arg("STREAMS").arg(self.keys.results()).arg(">");
+        cmd.arg("BLOCK").arg(millis(block)).arg("STREAMS").arg(self.keys.results()).arg(from);
         let mut con = self.connector.blocking().await?;
         Ok(entries(cmd.query_async(&mut con).await.map_err(map_error)?))
     }

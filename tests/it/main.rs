@@ -9,9 +9,13 @@
 
 mod support;
 
+mod cli;
 mod clock;
 mod conformance;
+mod contract;
+mod demo;
 mod embedded;
+mod examples;
 mod gateways;
 mod outage;
 mod requests;

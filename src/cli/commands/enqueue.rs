@@ -5,7 +5,9 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 
 use super::with_store;
@@ -21,7 +23,10 @@ const BATCH: usize = 500;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// JSON lines, one request a line; - for standard input
-    #[arg(conflicts_with = "refund_no")]
+    #[arg(conflicts_with_all = [
+        "refund_no", "account", "amount_cents", "currency", "gateway_order_no", "order_no",
+        "paid_cents", "reason", "client_ip", "device", "not_before", "metadata",
+    ])]
     file: Option<PathBuf>,
     /// Your refund number: the idempotency key, the same on every repeat
     #[arg(long, required_unless_present = "file", requires_all = ["account", "amount_cents", "currency"])]
@@ -30,8 +35,8 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     account: Option<String>,
     /// Amount in minor units (cents)
-    #[arg(long)]
-    amount_cents: Option<u64>,
+    #[arg(long, value_name = "CENTS", allow_negative_numbers = true)]
+    amount_cents: Option<String>,
     /// ISO 4217
     #[arg(long)]
     currency: Option<String>,
@@ -42,8 +47,8 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     order_no: Option<String>,
     /// What was paid, minor units
-    #[arg(long)]
-    paid_cents: Option<u64>,
+    #[arg(long, value_name = "CENTS", allow_negative_numbers = true)]
+    paid_cents: Option<String>,
     /// Why, up to 127 characters
     #[arg(long)]
     reason: Option<String>,
@@ -94,41 +99,67 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
     Ok(if counts.refused == 0 { Exit::Done } else { Exit::Failed })
 }
 
-/// The request that the flags describe, checked.
-fn request(args: &Args) -> Result<Vec<u8>, CliError> {
-    let metadata = args.metadata.as_deref().map(serde_json::from_str::<serde_json::Value>);
-    let metadata = metadata
-        .transpose()
-        .map_err(|err| CliError::Usage(format!("--metadata must be a JSON object: {err}")))?;
-    let mut request = json!({
-        "v": 1,
-        "refund_no": args.refund_no,
-        "account": args.account,
-        "amount_cents": args.amount_cents,
-        "currency": args.currency,
-        "order": {
-            "gateway_order_no": args.gateway_order_no,
-            "order_no": args.order_no,
-            "paid_cents": args.paid_cents,
-        },
-        "reason": args.reason,
-        "client_ip": args.client_ip,
-        "device": args.device,
-        "not_before": args.not_before,
-        "metadata": metadata,
-    });
-    strip_nulls(&mut request);
-    let bytes = request.to_string().into_bytes();
-    parse(&bytes).map_err(|err| CliError::Usage(err.to_string()))?;
-    Ok(bytes)
+/// What the flags say, before anybody has looked whether it is a request.
+#[derive(Serialize)]
+struct Flags<'a> {
+    v: u8,
+    refund_no: &'a Option<String>,
+    account: &'a Option<String>,
+    amount_cents: Option<Value>,
+    currency: &'a Option<String>,
+    order: OrderFlags<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_ip: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Box<RawValue>>,
 }
 
-/// Flags that were not given are not in the request.
-fn strip_nulls(value: &mut serde_json::Value) {
-    if let Some(object) = value.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
-        object.values_mut().for_each(strip_nulls);
-    }
+#[derive(Serialize)]
+struct OrderFlags<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_order_no: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_no: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_cents: Option<Value>,
+}
+
+/// A number as it was written, for the rules of the contract to judge.
+fn number(text: &str) -> Value {
+    let number = serde_json::from_str(text).ok().filter(Value::is_number);
+    number.unwrap_or_else(|| Value::from(text))
+}
+
+/// The request that the flags describe, checked.
+fn request(args: &Args) -> Result<Vec<u8>, CliError> {
+    let metadata = args.metadata.clone().map(RawValue::from_string).transpose();
+    let flags = Flags {
+        v: 1,
+        refund_no: &args.refund_no,
+        account: &args.account,
+        amount_cents: args.amount_cents.as_deref().map(number),
+        currency: &args.currency,
+        order: OrderFlags {
+            gateway_order_no: &args.gateway_order_no,
+            order_no: &args.order_no,
+            paid_cents: args.paid_cents.as_deref().map(number),
+        },
+        reason: &args.reason,
+        client_ip: &args.client_ip,
+        device: &args.device,
+        not_before: &args.not_before,
+        metadata: metadata
+            .map_err(|err| CliError::Usage(format!("metadata must be a JSON object: {err}")))?,
+    };
+    let bytes = serde_json::to_vec(&flags).map_err(|err| CliError::Usage(err.to_string()))?;
+    parse(&bytes).map_err(|err| CliError::Usage(err.to_string()))?;
+    Ok(bytes)
 }
 
 /// Pushes the requests of a file; a line that is no request is told and left out.

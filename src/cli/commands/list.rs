@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::{duration, with_store};
 use crate::app::Store;
-use crate::cli::output::visible;
+use crate::cli::output::one_line;
 use crate::cli::{CliError, Context, Exit};
 use crate::contract::RefundView;
 use crate::domain::{AccountName, StateKind};
@@ -115,7 +115,7 @@ fn print(refunds: &[Stored], context: &Context) -> Result<(), CliError> {
             view.attempts.to_string(),
             view.polls.to_string(),
             view.admitted_at,
-            visible(why.trim()),
+            one_line(why.trim()),
         ]);
     }
     context.output.line(&table.trim_fmt())

@@ -11,37 +11,59 @@ pub(super) mod schema;
 pub(super) mod show;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{CliError, Exit};
 use crate::app::Store;
 use crate::config::Config;
 
-/// Waits for SIGTERM (a normal end) or Ctrl-C (an interruption).
-async fn signalled() -> Result<Exit, CliError> {
-    let listen =
-        |kind| signal(kind).map_err(|err| CliError::Io("cannot listen to signals".to_owned(), err));
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(Exit::Done),
-        _ = interrupt.recv() => Ok(Exit::Interrupted),
+/// SIGTERM (a normal end) and Ctrl-C (an interruption), heard from the moment this is made: a
+/// signal that comes while something is being started must not kill the process half way.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| {
+            signal(kind).map_err(|err| CliError::Io("cannot listen to signals".to_owned(), err))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one; says how the program ends by it.
+    async fn next(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.terminate.recv() => Exit::Done,
+            _ = self.interrupt.recv() => Exit::Interrupted,
+        }
     }
 }
 
-/// Opens the store, runs `work` with it, closes it whatever came of the work. Ctrl-C ends the work.
+/// Opens the store, runs `work` with it, closes it whatever came of the work. A signal ends the
+/// work with [`CliError::Stopped`].
 async fn with_store<T, F>(
     config: &Config,
-    work: impl FnOnce(std::sync::Arc<Store>) -> F,
+    work: impl FnOnce(Arc<Store>) -> F,
 ) -> Result<T, CliError>
 where
     F: Future<Output = Result<T, CliError>>,
 {
-    let store = std::sync::Arc::new(Store::open(&config.settings.redis).await?);
-    let done = work(std::sync::Arc::clone(&store)).await;
-    if let Some(store) = std::sync::Arc::into_inner(store) {
+    let mut signals = Signals::listen()?;
+    let store = Arc::new(Store::open(&config.settings.redis).await?);
+    let done = tokio::select! {
+        done = work(Arc::clone(&store)) => done,
+        exit = signals.next() => Err(CliError::Stopped(exit)),
+    };
+    if let Some(store) = Arc::into_inner(store) {
         store.close().await?;
     }
     done

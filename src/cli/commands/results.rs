@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::{signalled, with_store};
+use super::with_store;
 use crate::app::Store;
-use crate::cli::output::visible;
+use crate::cli::output::one_line;
 use crate::cli::{CliError, Context, Exit};
 use crate::ledger::{Results, ResultsEntry};
 use crate::ports::LedgerError;
+
+/// The consumer that this command is within a group.
+const CONSUMER: &str = "refundd-results";
 
 /// Entries read at once.
 const BATCH: usize = 500;
@@ -24,7 +27,8 @@ pub(in crate::cli) struct Args {
     /// Go on with new results until Ctrl-C
     #[arg(long, short)]
     follow: bool,
-    /// Read as this consumer group: each result is printed once to the group, then acknowledged
+    /// Read as this consumer group: a result is acknowledged once it is printed and not printed to
+    /// the group again; after an interruption it may be (dedupe on `event_id`)
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
     /// The result as it was published, one JSON object a line
@@ -35,20 +39,17 @@ pub(in crate::cli) struct Args {
 /// Prints them.
 pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.load()?;
-    with_store(&config, async |store| {
-        tokio::select! {
-            printed = print_all(&store, &args, context) => printed.map(|()| Exit::Done),
-            exit = signalled() => exit,
-        }
-    })
-    .await
+    with_store(&config, async |store| print_all(&store, &args, context).await).await?;
+    Ok(Exit::Done)
 }
 
 async fn print_all(store: &Store, args: &Args, context: &Context) -> Result<(), CliError> {
     let results = store.results().await?;
     let mut after = "0".to_owned();
+    // What the group was given and did not acknowledge comes first.
+    let mut pending = args.group.is_some();
     loop {
-        let entries = match read(&results, args, &after).await {
+        let entries = match read(&results, args, &after, pending).await {
             Ok(entries) => entries,
             // Whoever follows wants to go on after a restart of Redis.
             Err(LedgerError::Unavailable(_)) if args.follow => {
@@ -58,7 +59,7 @@ async fn print_all(store: &Store, args: &Args, context: &Context) -> Result<(), 
             Err(err) => return Err(err.into()),
         };
         let Some(last) = entries.last() else {
-            if args.follow {
+            if std::mem::take(&mut pending) || args.follow {
                 continue;
             }
             return Ok(());
@@ -78,10 +79,12 @@ async fn read(
     results: &Results,
     args: &Args,
     after: &str,
+    pending: bool,
 ) -> Result<Vec<ResultsEntry>, LedgerError> {
     let block = if args.follow { BLOCK } else { Duration::from_millis(1) };
     match &args.group {
-        Some(group) => results.read_group((group, "refundd-results"), BATCH, block).await,
+        Some(group) if pending => results.read_unfinished((group, CONSUMER), after, BATCH).await,
+        Some(group) => results.read_group((group, CONSUMER), BATCH, block).await,
         None => results.read(after, BATCH, args.follow.then_some(block)).await,
     }
 }
@@ -100,5 +103,5 @@ fn print(entry: &ResultsEntry, context: &Context) -> Result<(), CliError> {
     let why = [field("code"), field("message")].join(" ");
     let line =
         format!("{:<32} {:<10} {amount:>14}  {}", entry.refund_no, entry.outcome, why.trim());
-    context.output.line(visible(line.trim_end()).as_str())
+    context.output.line(&one_line(line.trim_end()))
 }

@@ -1,6 +1,6 @@
 //! `refundd run`: intake and workers until told to stop.
 
-use super::signalled;
+use super::Signals;
 use crate::app::{self, Service, Store};
 use crate::cli::{CliError, Context, Exit};
 
@@ -20,8 +20,15 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
         ));
     }
     let names: Vec<_> = accounts.iter().map(|account| account.name.to_string()).collect();
+    let mut signals = Signals::listen()?;
     let store = Store::open(&config.settings.redis).await?;
-    let mut service = Service::start(&config, &store, accounts).await?;
+    let mut service = match Service::start(&config, &store, accounts).await {
+        Ok(service) => service,
+        Err(err) => {
+            store.close().await?;
+            return Err(err.into());
+        }
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         namespace = config.settings.redis.namespace,
@@ -30,15 +37,15 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
         "refundd is running"
     );
     let exit = tokio::select! {
-        exit = signalled() => exit?,
+        exit = signals.next() => exit,
         () = service.broken() => Exit::Failed,
     };
     tracing::info!("stopping: waiting for answers under way; a second signal ends at once");
     tokio::select! {
         () = service.stop() => {}
-        again = signalled() => {
+        _ = signals.next() => {
             tracing::warn!("ended at once; what was under way will be asked for");
-            return again.map(|_| Exit::Interrupted);
+            return Ok(Exit::Interrupted);
         }
     }
     store.close().await?;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::signalled;
+use super::Signals;
 use crate::cli::{CliError, Context, Exit};
 use crate::sandbox::{Sandbox, Settings};
 
@@ -41,6 +41,7 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
             ..Settings::default()
         },
     };
+    let mut signals = Signals::listen()?;
     let cannot = |err| CliError::Io(format!("cannot listen on {}", settings.listen), err);
     let running = Sandbox::start(settings.clone()).await.map_err(cannot)?;
     let out = context.output;
@@ -58,7 +59,7 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
     ))?;
     out.line(&format!("book        {}/book", running.base_url()))?;
     out.line(&format!("faults      {}/faults  (GET, PUT)", running.base_url()))?;
-    let exit = signalled().await?;
+    let exit = signals.next().await;
     running.shutdown().await;
     Ok(exit)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::with_store;
-use crate::cli::output::visible;
+use crate::cli::output::one_line;
 use crate::cli::{CliError, Context, Exit};
 use crate::contract::RefundView;
 use crate::domain::{Currency, RefundNo};
@@ -33,7 +33,7 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
     if context.output.json {
         context.output.object(&view)?;
     } else {
-        context.output.line(visible(&text(&view, stored.record.refund.currency)).trim_end())?;
+        context.output.line(text(&view, stored.record.refund.currency).trim_end())?;
     }
     Ok(Exit::Done)
 }
@@ -42,7 +42,7 @@ pub(in crate::cli) fn text(view: &RefundView, currency: Currency) -> String {
     let mut page = String::new();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(page, "{name:<12} {value}");
+            let _ = writeln!(page, "{name:<12} {}", one_line(value));
         }
     };
     let or = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -76,7 +76,7 @@ pub(in crate::cli) fn text(view: &RefundView, currency: Currency) -> String {
             page,
             "line {:<7} {} {} {}",
             line.n,
-            line.status,
+            one_line(&line.status),
             currency.format(line.amount_cents),
             or(&line.time)
         );
@@ -88,7 +88,8 @@ pub(in crate::cli) fn text(view: &RefundView, currency: Currency) -> String {
         } else {
             String::new()
         };
-        let _ = writeln!(page, "  {}  {}{times}  {}", line.at, line.event, line.note);
+        let text = format!("  {}  {}{times}  {}", line.at, line.event, one_line(&line.note));
+        let _ = writeln!(page, "{}", text.trim_end());
     }
     page
 }

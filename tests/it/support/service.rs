@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::redis::{TestRedis, signal};
-use super::wait_until;
+use super::{wait_for, wait_until};
 
 /// The program under test.
 const REFUNDD: &str = env!("CARGO_BIN_EXE_refundd");
@@ -138,7 +138,7 @@ impl Shop {
     /// Asks a worker to end and waits for it.
     pub(crate) fn terminate(&mut self, n: usize) -> ExitStatus {
         self.signal(n, "TERM");
-        self.workers[n].wait().expect("the worker has ended")
+        ended(&mut self.workers[n])
     }
 
     /// Pushes a request as a plain client would.
@@ -176,6 +176,18 @@ impl Shop {
     pub(crate) fn book(&self) -> BookSnapshot {
         self.sandbox.book()
     }
+}
+
+/// Waits until a process has ended; kills it if it does not.
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
+    let waited = std::panic::AssertUnwindSafe(|| {
+        wait_for("a process to end", || child.try_wait().expect("a child of ours"))
+    });
+    std::panic::catch_unwind(waited).unwrap_or_else(|panic| {
+        let _ = child.kill();
+        let _ = child.wait();
+        std::panic::resume_unwind(panic)
+    })
 }
 
 impl Drop for Shop {

@@ -81,3 +81,7 @@ fn agree(result: &ResultV1, effects: u32, fails: bool, problem: &mut impl FnMut(
         problem(format!("published as {outcome}, which is not what the gateway decided"));
     }
 }
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

@@ -6,10 +6,11 @@ mod report;
 mod scenario;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{signalled, with_store};
+use super::Signals;
 use crate::app::{self, Service, Store};
 use crate::cli::progress;
 use crate::cli::{CliError, Context, Exit, Output};
@@ -34,7 +35,7 @@ pub(in crate::cli) struct Args {
     /// Disturb one call in ten at random on top: resets, 5xx, HTML, cut-off and forged answers
     #[arg(long)]
     faults: bool,
-    /// Keep refundd's data in this folder instead of a temporary one that goes with the demo
+    /// Keep refundd's data in this empty folder instead of a temporary one that goes with the demo
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
     /// The published results, one JSON object a line, instead of the tables
@@ -45,6 +46,7 @@ pub(in crate::cli) struct Args {
 /// Runs the demo; fails if the check against the book fails. Whatever happens, everything that was
 /// started is stopped.
 pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let mut signals = Signals::listen()?;
     let folder = Folder::make(args.data_dir.clone())?;
     let scenario = Scenario::new(args.refunds, args.faults);
     let sandbox = Sandbox::start(scenario.sandbox_settings());
@@ -61,18 +63,23 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
         sandbox.base_url(),
         folder.path.display()
     ));
-    let shown = with_store(&config, async |store| {
-        let service = Service::start(&config, &store, accounts).await?;
-        let shown = tokio::select! {
-            shown = show(&scenario, &store, &service, &sandbox, context.output) => shown,
-            exit = signalled() => exit,
-        };
-        service.stop().await;
-        shown
-    });
-    let shown = shown.await;
+    let store = Store::open(&config.settings.redis).await?;
+    let shown = match Service::start(&config, &store, accounts).await {
+        Ok(service) => {
+            let shown = tokio::select! {
+                shown = show(&scenario, &store, &service, &sandbox, context.output) => shown,
+                exit = signals.next() => Ok(exit),
+            };
+            service.stop().await;
+            shown
+        }
+        Err(err) => Err(err.into()),
+    };
+    let closed = store.close().await;
     sandbox.shutdown().await;
-    shown
+    let shown = shown?;
+    closed?;
+    Ok(shown)
 }
 
 /// Writes the demo's configuration and reads it back, as a user's would be.
@@ -161,13 +168,35 @@ struct Folder {
 
 impl Folder {
     fn make(wanted: Option<PathBuf>) -> Result<Self, CliError> {
-        let temporary = wanted.is_none();
-        let path = wanted.unwrap_or_else(|| {
-            std::env::temp_dir().join(format!("refundd-demo-{}", std::process::id()))
-        });
-        std::fs::create_dir_all(&path)
-            .map_err(|err| CliError::Io(format!("cannot use {}", path.display()), err))?;
-        Ok(Self { path, temporary })
+        let Some(path) = wanted else {
+            return Self::temporary();
+        };
+        let cannot = |err| CliError::Io(format!("cannot use {}", path.display()), err);
+        std::fs::create_dir_all(&path).map_err(cannot)?;
+        // Refunds of an earlier demo would not be in the book of this one.
+        if std::fs::read_dir(&path).map_err(cannot)?.next().is_some() {
+            let rule = format!("--data-dir must be an empty folder, {} is not", path.display());
+            return Err(CliError::Usage(rule));
+        }
+        Ok(Self { path, temporary: false })
+    }
+
+    /// A folder that was not there before: never one that somebody has put in our way.
+    fn temporary() -> Result<Self, CliError> {
+        let base = std::env::temp_dir().join(format!("refundd-demo-{}", std::process::id()));
+        let mut path = base.clone();
+        for n in 1.. {
+            match std::fs::create_dir(&path) {
+                Err(err) if err.kind() == ErrorKind::AlreadyExists && n < 100 => {
+                    path = base.with_extension(n.to_string());
+                }
+                Err(err) => {
+                    return Err(CliError::Io(format!("cannot make {}", path.display()), err));
+                }
+                Ok(()) => break,
+            }
+        }
+        Ok(Self { path, temporary: true })
     }
 }
 

@@ -7,7 +7,7 @@ use super::check::Checked;
 use super::scenario::{ACCOUNTS, Case, Kind, Scenario};
 use crate::app::Service;
 use crate::cli::commands::show;
-use crate::cli::output::visible;
+use crate::cli::output::one_line;
 use crate::cli::{CliError, Output};
 use crate::contract::RefundView;
 use crate::contract::result::OutcomeV1;
@@ -34,7 +34,7 @@ pub(super) async fn print(
         )?;
         let view = RefundView::of(&stored);
         let text = show::text(&view, stored.record.refund.currency);
-        out.line(visible(&text).trim_end())?;
+        out.line(text.trim_end())?;
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ fn row(account: &str, kind: Kind, cases: &[&Case], results: &ResultsByNo) -> Vec
 pub(super) fn verdict(checked: &Checked, out: Output) -> Result<(), CliError> {
     if !checked.problems.is_empty() {
         for problem in checked.problems.iter().take(PROBLEMS_SHOWN) {
-            out.note(&format!("  {}", visible(problem)));
+            out.note(&format!("  {}", one_line(problem)));
         }
         let more = checked.problems.len().saturating_sub(PROBLEMS_SHOWN);
         let more = if more > 0 { format!(" ({more} more)") } else { String::new() };
