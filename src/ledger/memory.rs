@@ -288,6 +288,26 @@ impl Ledger for MemoryLedger {
         Ok(Claims { claims, unreadable: Vec::new(), next_due })
     }
 
+    async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
+        let mut books = self.books();
+        let lost: Vec<RefundNo> = books
+            .leases
+            .iter()
+            .filter(|(_, (fence, _))| *fence > heard)
+            .map(|(no, _)| no.clone())
+            .collect();
+        for no in &lost {
+            if let Some((_, hold)) = books.leases.get_mut(no) {
+                match hold.crashes.checked_sub(1) {
+                    Some(crashes) => hold.crashes = crashes,
+                    None => drop(books.leases.remove(no)),
+                }
+            }
+            books.due.insert(no.clone(), Due::At(now));
+        }
+        Ok(lost.len())
+    }
+
     async fn commit(
         &self,
         batch: &[Commit],

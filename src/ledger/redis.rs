@@ -1,6 +1,8 @@
 //! The ledger port on Redis. What is durable on `Ok` is durable as far as Redis syncs: with
 //! `appendfsync always`, on disk.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use async_trait::async_trait;
 use redis::AsyncCommands;
 use redis::aio::ConnectionManager;
@@ -24,6 +26,8 @@ pub struct RedisLedger {
     con: ConnectionManager,
     keys: Keys,
     scripts: Scripts,
+    /// Stands in the leases of this handle's claims.
+    owner: String,
 }
 
 impl RedisLedger {
@@ -32,7 +36,9 @@ impl RedisLedger {
     /// # Errors
     /// [`LedgerError`] if Redis cannot be reached.
     pub async fn connect(connector: &Connector, keys: Keys) -> Result<Self, LedgerError> {
-        Ok(Self { con: connector.shared().await?, keys, scripts: Scripts::new() })
+        // Random keys of the standard library: unique among processes, and nothing secret.
+        let owner = format!("{:016x}", RandomState::new().build_hasher().finish());
+        Ok(Self { con: connector.shared().await?, keys, scripts: Scripts::new(), owner })
     }
 
     /// Reads those of the refunds that exist.
@@ -139,7 +145,11 @@ impl Ledger for RedisLedger {
     ) -> Result<Claims, LedgerError> {
         let bounds = (now.get(), until.get(), want.min(BATCH_MAX));
         let mut con = self.con.clone();
-        let reply = self.scripts.claim(&mut con, &self.keys, bounds).await.map_err(map_error)?;
+        let reply = self
+            .scripts
+            .claim(&mut con, &self.keys, bounds, &self.owner)
+            .await
+            .map_err(map_error)?;
         let next_due = reply.next_due.map(from_score);
         let mut claims = Claims { next_due, ..Claims::default() };
         for item in reply.items {
@@ -160,6 +170,12 @@ impl Ledger for RedisLedger {
             }
         }
         Ok(claims)
+    }
+
+    async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
+        let mut con = self.con.clone();
+        let whose = (self.owner.as_str(), heard, now.get());
+        self.scripts.unclaim(&mut con, &self.keys, whose).await.map_err(map_error)
     }
 
     async fn commit(

@@ -25,6 +25,7 @@ pub(super) struct Scripts {
     nudge: Script,
     refuse: Script,
     trim: Script,
+    unclaim: Script,
 }
 
 /// One refund as `admit.lua` takes it.
@@ -98,6 +99,7 @@ impl Scripts {
             nudge: Script::new(include_str!("lua/nudge.lua")),
             refuse: Script::new(include_str!("lua/refuse.lua")),
             trim: Script::new(include_str!("lua/trim.lua")),
+            unclaim: Script::new(include_str!("lua/unclaim.lua")),
         }
     }
 
@@ -126,10 +128,11 @@ impl Scripts {
         con: &mut impl ConnectionLike,
         keys: &Keys,
         (now, until, want): (i64, i64, usize),
+        owner: &str,
     ) -> Result<ClaimReply, RedisError> {
         let mut call = self.claim.prepare_invoke();
         call.key(keys.due()).key(keys.refunds()).key(keys.states()).key(keys.leases());
-        call.key(keys.seq()).arg(now).arg(until).arg(want);
+        call.key(keys.seq()).arg(now).arg(until).arg(want).arg(owner);
         let reply: Vec<redis::Value> = call.invoke_async(con).await?;
         let mut values = reply.into_iter();
         let next_due: String = next(&mut values)?;
@@ -221,6 +224,17 @@ impl Scripts {
             call.arg(refund_no).arg(&orders.0).arg(&orders.1);
         }
         call.invoke_async(con).await
+    }
+
+    pub(super) async fn unclaim(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        (owner, heard, now): (&str, u64, i64),
+    ) -> Result<usize, RedisError> {
+        let mut call = self.unclaim.prepare_invoke();
+        call.key(keys.leases()).key(keys.due()).key(keys.seq());
+        call.arg(owner).arg(heard).arg(now).invoke_async(con).await
     }
 
     pub(super) async fn trim(

@@ -248,14 +248,23 @@ pub trait Ledger: Send + Sync + Debug {
     /// Leases up to `want` refunds that are due or whose lease has run out, oldest first, until
     /// `until`. For a refund whose next step is a submit this is the durable record of the intent.
     ///
-    /// After an error some refunds may be leased to nobody; their lease runs out like that of a
-    /// worker that died, and an intent among them counts as maybe sent.
+    /// After an error some refunds may be leased to nobody; [`Self::unclaim`] gives them back. Without
+    /// it their lease runs out like that of a worker that died, and an intent among them counts as
+    /// maybe sent.
     async fn claim(
         &self,
         want: usize,
         now: UnixMillis,
         until: UnixMillis,
     ) -> Result<Claims, LedgerError>;
+
+    /// Gives back what this handle's claims have leased under fences above `heard`, the last one it
+    /// was told of: claims whose answers were lost, so that nobody has acted on them. They are due at
+    /// once, and an intent among them is as if it had never been recorded. Returns how many.
+    ///
+    /// Only the one loop that claims through this handle may call it, and not while a claim is under
+    /// way. Harmless to repeat.
+    async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError>;
 
     /// Stores what became of leased refunds and publishes what is to be published. Each item
     /// stands by itself: a stale one does not touch the others. Answers in the order of the batch.

@@ -26,6 +26,7 @@ pub(super) async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut pause = RETRY.0;
+    let (mut heard, mut lost) = (0, false);
     loop {
         let free = tokio::select! {
             biased;
@@ -36,12 +37,17 @@ pub(super) async fn run(
             tokio::time::sleep(RETRY.0).await;
             continue;
         }
+        if lost {
+            // A claim may have been made whose answer never came: give it back, nobody acted on it.
+            lost = parts.ledger.unclaim(heard, parts.clock.now()).await.is_err();
+        }
         let now = parts.clock.now();
         let until = now.plus(settings.lease_ms);
         // Not cancelled by `stop`: what it claims must be handed out, or it is left to its lease.
         match parts.ledger.claim(free.len(), now, until).await {
             Ok(claims) => {
                 pause = RETRY.0;
+                heard = claims.claims.iter().map(|claim| claim.lease.fence).fold(heard, u64::max);
                 let full = claims.claims.len() == free.len();
                 let next_due = claims.next_due;
                 hand_out(claims, free, &held).await;
@@ -50,6 +56,7 @@ pub(super) async fn run(
                 }
             }
             Err(err) => {
+                lost = true;
                 tracing::warn!(err = %chain(&err), "no refunds could be claimed, trying again");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}

@@ -31,6 +31,8 @@ impl Clock for VirtualClock {
 struct Flaky {
     inner: MemoryLedger,
     claims_to_fail: AtomicU32,
+    /// Claims that are made and whose answers are lost.
+    claims_to_lose: AtomicU32,
     commits_to_fail: AtomicU32,
 }
 
@@ -61,7 +63,12 @@ impl Ledger for Flaky {
         until: UnixMillis,
     ) -> Result<Claims, LedgerError> {
         away(&self.claims_to_fail)?;
-        self.inner.claim(want, now, until).await
+        let claims = self.inner.claim(want, now, until).await?;
+        away(&self.claims_to_lose)?;
+        Ok(claims)
+    }
+    async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
+        self.inner.unclaim(heard, now).await
     }
     async fn commit(
         &self,
@@ -198,4 +205,18 @@ async fn an_idle_worker_stops_at_once() {
     let before = tokio::time::Instant::now();
     house.close().await;
     assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_answer_is_lost_is_given_back_and_costs_nobody_a_question() {
+    let house = House::open(|gateway, ledger| {
+        gateway.submit_answers(Ok(ACCEPTED));
+        gateway.query_answers("SUCCESS", 500);
+        ledger.claims_to_lose.store(2, Ordering::SeqCst);
+    })
+    .await;
+    let stored = house.reach(StateKind::Settled).await;
+    assert_eq!(house.gateway.called(), ["submit", "query"]);
+    assert_eq!(stored.record.tally.attempts, 1);
+    house.close().await;
 }

@@ -4,7 +4,7 @@
 -- KEYS[1] due        zset, refund number by Unix ms: when it is due, or when its lease ends
 -- KEYS[2] refunds    hash, refund number -> what was asked
 -- KEYS[3] states     hash, refund number -> where it stands; begins with r where a submit is next
--- KEYS[4] leases     hash, refund number -> fence mark crashes since; mark i: intent to submit
+-- KEYS[4] leases     hash, refund number -> fence mark crashes since owner; mark i: intent to submit
 --                    recorded by this lease, u: recorded by an earlier one and lost, q: no intent;
 --                    since: Unix ms of the first of these leases in a row; a lease that cannot be
 --                    read counts as u
@@ -12,6 +12,7 @@
 -- ARGV[1] now        Unix ms
 -- ARGV[2] until      end of the leases, Unix ms
 -- ARGV[3] want       most refunds, at most 500
+-- ARGV[4] owner      who claims, one word
 -- Returns            {next due in Unix ms or '', fence, then for each: number, record, state, lease};
 --                    record and state are '' where they are missing
 -- Reads first        the batch, its records and leases
@@ -30,14 +31,14 @@ if #nos > 0 then
   for i, no in ipairs(nos) do
     local mark, crashes, since = 'q', 0, ARGV[1]
     if leases[i] then
-      mark, crashes, since = string.match(leases[i], '^%d+ (%a) (%d+) (%d+)$')
+      mark, crashes, since = string.match(leases[i], '^%d+ (%a) (%d+) (%d+)')
       crashes, since = (crashes or 0) + 1, since or ARGV[1]
       if mark ~= 'q' then mark = 'u' end
     elseif states[i] and string.byte(states[i]) == 114 then
       mark = 'i'
     end
     due[#due + 1], due[#due + 2] = ARGV[2], no
-    local lease = table.concat({ fence, mark, crashes, since }, ' ')
+    local lease = table.concat({ fence, mark, crashes, since, ARGV[4] }, ' ')
     held[#held + 1], held[#held + 2] = no, lease
     for _, v in ipairs({ no, records[i] or '', states[i] or '', lease }) do out[#out + 1] = v end
   end

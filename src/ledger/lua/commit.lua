@@ -3,7 +3,7 @@
 --
 -- KEYS[1] due        zset, refund number by Unix ms
 -- KEYS[2] states     hash, refund number -> where it stands
--- KEYS[3] leases     hash, refund number -> fence mark crashes since
+-- KEYS[3] leases     hash, refund number -> fence mark crashes since owner
 -- KEYS[4] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[5] settled    zset, refund number by Unix ms of its settlement
 -- KEYS[6] results    stream

@@ -2,7 +2,7 @@
 --
 -- KEYS[1] due        zset, refund number by Unix ms
 -- KEYS[2] states     hash, refund number -> where it stands; begins with r where a submit is next
--- KEYS[3] leases     hash, refund number -> fence mark crashes since
+-- KEYS[3] leases     hash, refund number -> fence mark crashes since owner
 -- KEYS[4] seq        counter, raised by every write
 -- ARGV[1] now        Unix ms
 -- ARGV[2] channel    where sleeping workers listen

@@ -29,6 +29,8 @@ on_both_ledgers!(
     the_holder_of_an_old_fence_is_refused_and_changes_nothing,
     a_released_lease_is_stale_even_with_the_right_fence,
     an_invented_lease_is_refused,
+    a_claim_that_nobody_heard_of_is_as_if_it_had_not_been,
+    what_was_lost_before_stays_lost_when_a_claim_is_given_back,
 );
 
 fn crashes(intent_lost: bool, crashes: u32) -> ClaimFacts {
@@ -222,4 +224,31 @@ async fn an_invented_lease_is_refused(on: Subject) {
     assert_eq!(on.commit_one(of_nobody, T0).await, Committed::StaleFence);
     assert!(on.find("R9").await.is_none());
     assert_eq!(on.state("R2").await, StateKind::Requested);
+}
+
+async fn a_claim_that_nobody_heard_of_is_as_if_it_had_not_been(on: Subject) {
+    on.admit(&[ask("R1"), ask("R2").of_gateway_order("P2").not_before(at(5))]).await;
+    let heard = on.claim_one(T0).await;
+    let unheard = on.claim_one(at(5)).await;
+    let fence = heard.lease.fence;
+    assert_eq!(on.ledger().unclaim(fence, at(6)).await.unwrap(), 1);
+    assert_eq!(on.ledger().unclaim(fence, at(6)).await.unwrap(), 0, "nothing further");
+    assert_eq!(on.state("R1").await, StateKind::Submitting, "what was heard of is kept");
+    let stored = on.find("R2").await.unwrap();
+    assert_eq!((stored.record.state.kind(), stored.leased), (StateKind::Requested, false));
+    assert_eq!(
+        on.commit_one(settle(&unheard, Outcome::Failed, at(7)), at(7)).await,
+        Committed::StaleFence
+    );
+    let again = on.claim_one(at(7)).await;
+    assert_eq!((again.facts, again.record.tally.attempts), (crashes(false, 0), 1));
+}
+
+async fn what_was_lost_before_stays_lost_when_a_claim_is_given_back(on: Subject) {
+    on.admit_one(&ask("R1")).await;
+    let first = on.claim_one(T0).await;
+    on.claim_one(at(LEASE_MS)).await; // finds the first one lost; its answer is lost, too
+    assert_eq!(on.ledger().unclaim(first.lease.fence, at(LEASE_MS + 1)).await.unwrap(), 1);
+    let claim = on.claim_one(at(LEASE_MS + 1)).await;
+    assert_eq!(claim.facts, crashes(true, 1), "the intent of the first may have been acted on");
 }

@@ -42,7 +42,7 @@ pub(crate) use on_both_ledgers;
 /// The ledger under test, and a look behind it.
 pub(crate) enum Subject {
     Memory(MemoryLedger),
-    Redis(RedisLedger, Keys),
+    Redis(Box<RedisLedger>, Keys),
 }
 
 impl Subject {
@@ -52,13 +52,13 @@ impl Subject {
 
     pub(crate) async fn redis() -> Self {
         let keys = namespace();
-        Self::Redis(TestRedis::shared().ledger(&keys).await, keys)
+        Self::Redis(Box::new(TestRedis::shared().ledger(&keys).await), keys)
     }
 
     pub(crate) fn ledger(&self) -> &dyn Ledger {
         match self {
             Self::Memory(ledger) => ledger,
-            Self::Redis(ledger, _) => ledger,
+            Self::Redis(ledger, _) => ledger.as_ref(),
         }
     }
 

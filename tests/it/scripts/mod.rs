@@ -98,7 +98,8 @@ async fn claim_writes_a_lease_and_its_end_and_nothing_else() {
     let after = book.dump();
     let touched = |dump: &Dump| dump.without("due").without("leases").without("seq");
     assert_eq!(touched(&after), touched(&before));
-    assert_eq!(after.of_key("leases"), [format!("leases hash R1 = 2 i 0 {}", T0.get())]);
+    let lease = format!("leases hash R1 = 2 i 0 {} ", T0.get());
+    assert!(after.of_key("leases")[0].starts_with(&lease), "{after}");
     assert_eq!(after.of_key("seq"), ["seq string 2"]);
     let due = ["due zset R2 @ 1700000000009", "due zset R1 @ 1700000030000"];
     assert_eq!(after.of_key("due"), due);
@@ -121,7 +122,8 @@ async fn a_second_claim_marks_what_the_first_has_lost() {
         let now = at(lease * LEASE_MS);
         book.ledger.claim(5, now, now.plus(LEASE_MS)).await.unwrap();
     }
-    assert_eq!(book.dump().of_key("leases"), [format!("leases hash R1 = 4 u 2 {}", T0.get())]);
+    let lease = format!("leases hash R1 = 4 u 2 {} ", T0.get());
+    assert!(book.dump().of_key("leases")[0].starts_with(&lease));
     assert_eq!(book.dump().of_key("due"), ["due zset R1 @ 1700000090000"]);
 }
 
