@@ -198,22 +198,12 @@ impl Scenario {
     pub(super) fn requests(&self) -> Vec<Vec<u8>> {
         let mut requests = Vec::with_capacity(self.cases.len());
         for case in &self.cases {
-            let request = case.request(case.amount_cents);
-            match case.kind {
-                Kind::Conflict => requests.push(case.request(case.amount_cents + 1)),
-                Kind::Duplicate => requests.push(request.clone()),
-                Kind::Plain
-                | Kind::Partial
-                | Kind::Failed
-                | Kind::Late
-                | Kind::Reset
-                | Kind::Lost
-                | Kind::Error
-                | Kind::Forged
-                | Kind::OverRefund => {}
+            requests.push(case.request(case.amount_cents));
+            if case.kind == Kind::Conflict {
+                requests.push(case.request(case.amount_cents + 1));
+            } else if case.kind == Kind::Duplicate {
+                requests.push(case.request(case.amount_cents));
             }
-            let last = requests.len().saturating_sub(usize::from(case.kind == Kind::Conflict));
-            requests.insert(last, request);
         }
         requests
     }
@@ -271,41 +261,21 @@ pub(super) fn keys(sandbox: &Running) -> Environment {
 fn case(i: u32) -> Case {
     let (kind, place) = Kind::of(i);
     // Three partial refunds share an order, so each forty refunds have two such orders.
-    let (order_no, turn) = match kind {
-        Kind::Partial => {
-            let order = i / 40 * 2 + place / 3;
-            (format!("O-part-{order:04}"), order)
-        }
-        Kind::Plain
-        | Kind::Failed
-        | Kind::Late
-        | Kind::Reset
-        | Kind::Lost
-        | Kind::Error
-        | Kind::Forged
-        | Kind::Conflict
-        | Kind::OverRefund
-        | Kind::Duplicate => (format!("O-{i:04}"), i / 40 + i),
+    let (order_no, turn) = if kind == Kind::Partial {
+        let order = i / 40 * 2 + place / 3;
+        (format!("O-part-{order:04}"), order)
+    } else {
+        (format!("O-{i:04}"), i / 40 + i)
     };
+    // Three of the usual amounts together stay below what was paid.
+    let usual = 500 + u64::from(i) * 37 % 2_500;
     let (account, currency) = ACCOUNTS[usize::try_from(turn).unwrap_or(0) % ACCOUNTS.len()];
     Case {
         refund_no: format!("R{i:04}-{}", kind.ending()),
         kind,
         account,
         currency,
-        amount_cents: match kind {
-            Kind::OverRefund => PAID_CENTS + 1,
-            Kind::Plain
-            | Kind::Partial
-            | Kind::Failed
-            | Kind::Late
-            | Kind::Reset
-            | Kind::Lost
-            | Kind::Error
-            | Kind::Forged
-            | Kind::Conflict
-            | Kind::Duplicate => 500 + u64::from(i) * 37 % 2_500, // three of them stay below what was paid
-        },
+        amount_cents: if kind == Kind::OverRefund { PAID_CENTS + 1 } else { usual },
         order_no,
     }
 }
