@@ -2,6 +2,7 @@
 //! `appendfsync always`, on disk.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use redis::AsyncCommands;
@@ -26,8 +27,11 @@ pub struct RedisLedger {
     con: ConnectionManager,
     keys: Keys,
     scripts: Scripts,
-    /// Stands in the leases of this handle's claims.
+    /// Stands in the leases of this handle's claims, with the round.
     owner: String,
+    /// Raised by every attempt to give claims back, before it is made: one that Redis sees late must
+    /// not give back what was claimed after it, because somebody is acting on that.
+    round: AtomicU64,
 }
 
 impl RedisLedger {
@@ -38,7 +42,13 @@ impl RedisLedger {
     pub async fn connect(connector: &Connector, keys: Keys) -> Result<Self, LedgerError> {
         // Random keys of the standard library: unique among processes, and nothing secret.
         let owner = format!("{:016x}", RandomState::new().build_hasher().finish());
-        Ok(Self { con: connector.shared().await?, keys, scripts: Scripts::new(), owner })
+        Ok(Self {
+            con: connector.shared().await?,
+            keys,
+            scripts: Scripts::new(),
+            owner,
+            round: AtomicU64::new(0),
+        })
     }
 
     /// Reads those of the refunds that exist.
@@ -144,12 +154,10 @@ impl Ledger for RedisLedger {
         until: UnixMillis,
     ) -> Result<Claims, LedgerError> {
         let bounds = (now.get(), until.get(), want.min(BATCH_MAX));
+        let owner = format!("{}.{}", self.owner, self.round.load(Ordering::SeqCst));
         let mut con = self.con.clone();
-        let reply = self
-            .scripts
-            .claim(&mut con, &self.keys, bounds, &self.owner)
-            .await
-            .map_err(map_error)?;
+        let reply =
+            self.scripts.claim(&mut con, &self.keys, bounds, &owner).await.map_err(map_error)?;
         let next_due = reply.next_due.map(from_score);
         let mut claims = Claims { next_due, ..Claims::default() };
         for item in reply.items {
@@ -174,8 +182,9 @@ impl Ledger for RedisLedger {
 
     async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
         let mut con = self.con.clone();
-        let whose = (self.owner.as_str(), heard, now.get());
-        self.scripts.unclaim(&mut con, &self.keys, whose).await.map_err(map_error)
+        let whose = (self.owner.as_str(), self.round.fetch_add(1, Ordering::SeqCst));
+        let call = self.scripts.unclaim(&mut con, &self.keys, whose, (heard, now.get()));
+        call.await.map_err(map_error)
     }
 
     async fn commit(

@@ -230,11 +230,12 @@ impl Scripts {
         &self,
         con: &mut impl ConnectionLike,
         keys: &Keys,
-        (owner, heard, now): (&str, u64, i64),
+        (owner, round): (&str, u64),
+        (heard, now): (u64, i64),
     ) -> Result<usize, RedisError> {
         let mut call = self.unclaim.prepare_invoke();
         call.key(keys.leases()).key(keys.due()).key(keys.seq());
-        call.arg(owner).arg(heard).arg(now).invoke_async(con).await
+        call.arg(owner).arg(heard).arg(now).arg(round).invoke_async(con).await
     }
 
     pub(super) async fn trim(

@@ -262,8 +262,9 @@ pub trait Ledger: Send + Sync + Debug {
     /// was told of: claims whose answers were lost, so that nobody has acted on them. They are due at
     /// once, and an intent among them is as if it had never been recorded. Returns how many.
     ///
-    /// Only the one loop that claims through this handle may call it, and not while a claim is under
-    /// way. Harmless to repeat.
+    /// Only the one loop that claims through this handle may call it, not while a claim is under way,
+    /// and it claims nothing before this has answered `Ok`. Harmless to repeat, also late: what is
+    /// claimed after the call is never touched by it.
     async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError>;
 
     /// Stores what became of leased refunds and publishes what is to be published. Each item

@@ -14,10 +14,6 @@ use crate::domain::{Grade, RefundNo, RefundRecord, UnixMillis};
 use crate::ports::ledger::{Claim, Commit, OrderRelease};
 use crate::ports::{Account, Certainty, GatewayError, QueryAnswer};
 
-/// A lease must outlast a gateway call by this much, ms: clocks differ a little, and the answer has
-/// to be committed.
-pub const LEASE_MARGIN_MS: u64 = 2_000;
-
 /// How long a refund waits whose account the configuration no longer has, ms.
 const NO_ACCOUNT_WAIT_MS: u64 = 60_000;
 

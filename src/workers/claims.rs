@@ -39,7 +39,14 @@ pub(super) async fn run(
         }
         if lost {
             // A claim may have been made whose answer never came: give it back, nobody acted on it.
-            lost = parts.ledger.unclaim(heard, parts.clock.now()).await.is_err();
+            // Nothing is claimed before that is confirmed, so `heard` still divides the two.
+            if parts.ledger.unclaim(heard, parts.clock.now()).await.is_err() {
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY.1) => continue,
+                    () = stopped(&mut stop) => return,
+                }
+            }
+            lost = false;
         }
         let now = parts.clock.now();
         let until = now.plus(settings.lease_ms);

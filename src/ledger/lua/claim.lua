@@ -12,7 +12,7 @@
 -- ARGV[1] now        Unix ms
 -- ARGV[2] until      end of the leases, Unix ms
 -- ARGV[3] want       most refunds, at most 500
--- ARGV[4] owner      who claims, one word
+-- ARGV[4] owner      who claims and in which round, one word: owner.round
 -- Returns            {next due in Unix ms or '', fence, then for each: number, record, state, lease};
 --                    record and state are '' where they are missing
 -- Reads first        the batch, its records and leases

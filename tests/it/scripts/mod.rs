@@ -340,3 +340,19 @@ async fn a_due_moment_at_the_end_of_time_does_not_stop_the_others() {
     let taken = [commit(&claims.claims[0], &[accepted(), processing()], T0)];
     assert_eq!(book.ledger.commit(&taken, T0).await.unwrap(), [Committed::Stored]);
 }
+
+#[tokio::test]
+async fn what_is_claimed_after_a_claim_was_given_back_is_of_a_later_round() {
+    let book = Book::open().await;
+    book.admit(&[ask("R1")]).await;
+    let round = async || {
+        book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap();
+        let dump = book.dump();
+        let lease = dump.of_key("leases")[0].to_owned();
+        lease.rsplit_once('.').unwrap().1.to_owned()
+    };
+    assert_eq!(round().await, "0");
+    assert_eq!(book.ledger.unclaim(0, T0).await.unwrap(), 1);
+    assert!(book.dump().of_key("leases").is_empty());
+    assert_eq!(round().await, "1", "an earlier call that Redis sees late must not give this back");
+}
