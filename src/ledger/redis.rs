@@ -19,7 +19,7 @@ use crate::ports::ledger::{
     Admission, Admitted, BATCH_MAX, Claim, Claims, Commit, Committed, Filter, Lease, Page, Refusal,
     Stored,
 };
-use crate::ports::{Ledger, LedgerError};
+use crate::ports::{Ledger, LedgerError, chain};
 
 /// The ledger of one namespace.
 #[derive(Debug)]
@@ -314,11 +314,6 @@ fn decode(refund_no: &str, refund: &str, state: &str) -> Result<RefundRecord, Re
 
 fn corrupt(refund_no: &str, err: &RecordError) -> LedgerError {
     LedgerError::Corrupt { key: refund_no.to_owned(), why: chain(err) }
-}
-
-fn chain(err: &RecordError) -> String {
-    let cause = std::error::Error::source(err).map(|cause| format!(": {cause}"));
-    format!("{err}{}", cause.unwrap_or_default())
 }
 
 /// A score of the due set; what refundd writes are whole milliseconds far below 2^53, or the end

@@ -208,16 +208,4 @@ impl GatewayError {
             | Self::Ambiguous { .. } => None,
         }
     }
-
-    /// The error and its causes in one line, for the history.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(err) = cause {
-            text.push_str(": ");
-            text.push_str(&err.to_string());
-            cause = err.source();
-        }
-        text
-    }
 }

@@ -16,3 +16,9 @@ pub use gateway::{
 };
 pub use ledger::{Ledger, LedgerError};
 pub use requests::{RawRequest, RequestSource};
+
+/// An error and its causes in one line, for the log and the history.
+pub fn chain(err: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(err.source(), |err| err.source());
+    causes.fold(err.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -12,7 +12,7 @@ use crate::domain::state::{
 use crate::domain::step::{Advanced, Step, advance, defer, next_step, query_event, set_aside};
 use crate::domain::{Grade, RefundNo, RefundRecord, UnixMillis};
 use crate::ports::ledger::{Claim, Commit, OrderRelease};
-use crate::ports::{Account, Certainty, GatewayError, QueryAnswer};
+use crate::ports::{Account, Certainty, GatewayError, QueryAnswer, chain};
 
 /// How long a refund waits whose account the configuration no longer has, ms.
 const NO_ACCOUNT_WAIT_MS: u64 = 60_000;
@@ -173,7 +173,7 @@ impl Handler {
 
 /// What the error of a submit proves.
 fn submit_event(err: &GatewayError, at: UnixMillis) -> Event {
-    let note = err.chain();
+    let note = chain(err);
     match err.certainty() {
         Certainty::NotSent { retry_after_ms } => Event::NotSent { note, retry_after_ms },
         Certainty::Refused(refusal) => Event::SubmitRefused(refusal),
@@ -184,7 +184,7 @@ fn submit_event(err: &GatewayError, at: UnixMillis) -> Event {
 
 /// What the error of a query proves: nothing, unless it is a signed contradiction.
 fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Event {
-    let note = err.chain();
+    let note = chain(err);
     if matches!(err, GatewayError::BadSignature(_)) {
         // Somebody else's answer, or a key that is wrong.
         tracing::error!(refund.no = %record.refund.refund_no, %err, "security: answer not used");

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use super::backend::Held;
 use super::{Parts, Settings};
 use crate::domain::UnixMillis;
+use crate::ports::chain;
 use crate::ports::ledger::{BATCH_MAX, Claims};
 
 /// The longest sleep of an idle worker: a net under the wake-ups, one claim a second.
@@ -112,14 +113,4 @@ async fn sleep(parts: &Parts, next_due: Option<UnixMillis>, stop: &mut watch::Re
 /// Completes once `stop` is set, or its sender is gone.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-pub(super) fn chain(err: &dyn std::error::Error) -> String {
-    let mut text = err.to_string();
-    let mut cause = err.source();
-    while let Some(err) = cause {
-        text = format!("{text}: {err}");
-        cause = err.source();
-    }
-    text
 }

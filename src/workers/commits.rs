@@ -11,9 +11,8 @@ use tokio::sync::mpsc;
 
 use super::Parts;
 use super::backend::Pending;
-use super::claims::chain;
-use crate::ports::LedgerError;
 use crate::ports::ledger::{BATCH_MAX, Commit, Committed};
+use crate::ports::{LedgerError, chain};
 
 /// First and longest pause after the ledger did not confirm.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));

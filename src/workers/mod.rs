@@ -63,7 +63,7 @@ pub struct Parts {
     pub ledger_away: Arc<AtomicBool>,
 }
 
-/// Handles refunds until `stop` says so; then finishes what is under way and gives back the rest.
+/// Handles refunds until `stop` says so; then finishes what is under way.
 ///
 /// On return every refund that this process held is committed, or its lease runs out by itself and
 /// the next holder asks the gateway first.

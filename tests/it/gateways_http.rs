@@ -2,7 +2,7 @@
 //! sent twice.
 
 use refundd::gateways::http::{Client, Settings};
-use refundd::ports::{Certainty, GatewayError};
+use refundd::ports::{Certainty, GatewayError, chain};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::client;
@@ -31,14 +31,14 @@ async fn a_refused_port_is_proof_that_nothing_was_sent() {
     let url = format!("http://{}/", free.local_addr().unwrap());
     drop(free);
     let err = post(&client(), &url).await.unwrap_err();
-    assert!(matches!(err, GatewayError::Connect(_)), "{}", err.chain());
+    assert!(matches!(err, GatewayError::Connect(_)), "{}", chain(&err));
     assert_eq!(err.certainty(), NOT_SENT);
 }
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_proof_that_nothing_was_sent() {
     let err = post(&client(), "http://gateway.invalid/").await.unwrap_err();
-    assert!(matches!(err, GatewayError::Connect(_)), "{}", err.chain());
+    assert!(matches!(err, GatewayError::Connect(_)), "{}", chain(&err));
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_connect_that_times_out_is_proof_that_nothing_was_sent() {
         filling.push(stream);
     }
     let err = post(&impatient(50, 5_000), &format!("http://{addr}/")).await.unwrap_err();
-    assert!(matches!(err, GatewayError::Connect(_)), "{}", err.chain());
+    assert!(matches!(err, GatewayError::Connect(_)), "{}", chain(&err));
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_failed_tls_handshake_is_proof_that_nothing_was_sent() {
         stream
     });
     let err = post(&client(), &url).await.unwrap_err();
-    assert!(matches!(err, GatewayError::Connect(_)), "{}", err.chain());
+    assert!(matches!(err, GatewayError::Connect(_)), "{}", chain(&err));
     drop(plain.await.unwrap());
 }
 
@@ -84,7 +84,7 @@ async fn a_server_that_takes_the_request_and_closes_leaves_it_unknown() {
         half("garbage\r\n\r\n"),
     ] {
         let (err, server) = post_once(reply.clone()).await;
-        assert!(matches!(err, GatewayError::Broken(_)), "{reply:?}: {}", err.chain());
+        assert!(matches!(err, GatewayError::Broken(_)), "{reply:?}: {}", chain(&err));
         assert_eq!(err.certainty(), Certainty::Unknown);
         assert_eq!(server.seen().len(), 1, "{reply:?}");
     }
@@ -97,7 +97,7 @@ async fn a_server_that_never_answers_or_never_ends_is_a_timeout() {
     {
         let server = Server::start([reply]).await;
         let err = post(&impatient(5_000, 150), &server.url("/")).await.unwrap_err();
-        assert!(matches!(err, GatewayError::Timeout(_)), "{}", err.chain());
+        assert!(matches!(err, GatewayError::Timeout(_)), "{}", chain(&err));
         assert_eq!(err.certainty(), Certainty::Unknown);
         assert_eq!(server.seen().len(), 1);
     }
@@ -110,7 +110,7 @@ async fn a_request_on_a_reused_connection_that_breaks_is_not_sent_again() {
     let url = server.url("/");
     assert!(post(&client, &url).await.is_ok());
     let err = post(&client, &url).await.unwrap_err();
-    assert!(matches!(err, GatewayError::Broken(_)), "{}", err.chain());
+    assert!(matches!(err, GatewayError::Broken(_)), "{}", chain(&err));
     let connections: Vec<usize> = server.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [0, 0], "the second went over the first one's connection, once");
     assert!(post(&client, &url).await.is_ok());
@@ -128,7 +128,7 @@ async fn a_connection_closed_while_idle_never_leads_to_a_second_send() {
     for _ in 0..CALLS {
         match post(&client, &url).await {
             Ok(_) => answered += 1,
-            Err(err) => assert_eq!(err.certainty(), Certainty::Unknown, "{}", err.chain()),
+            Err(err) => assert_eq!(err.certainty(), Certainty::Unknown, "{}", chain(&err)),
         }
     }
     let seen = server.seen().len();
@@ -152,7 +152,7 @@ async fn a_body_over_the_limit_is_unreadable_whether_its_length_was_announced_or
         format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1001\r\n{body}\r\n");
     for reply in [Reply::ok(&body), Reply::Bytes(chunked.into_bytes())] {
         let (err, _) = post_once(reply).await;
-        assert!(matches!(err, GatewayError::Unreadable(_)), "{}", err.chain());
+        assert!(matches!(err, GatewayError::Unreadable(_)), "{}", chain(&err));
     }
     let server = Server::start([Reply::ok(&body[1..])]).await;
     assert_eq!(post(&client(), &server.url("/")).await.unwrap().len(), 4_096);
@@ -164,7 +164,7 @@ async fn a_redirect_is_not_followed() {
         let target = Server::start([Reply::ok("{}")]).await;
         let location = format!("location: {}\r\n", target.url("/"));
         let (err, server) = post_once(Reply::http(status, &location, "")).await;
-        assert!(matches!(err, GatewayError::HttpStatus { .. }), "{}", err.chain());
+        assert!(matches!(err, GatewayError::HttpStatus { .. }), "{}", chain(&err));
         assert_eq!(err.certainty(), Certainty::Unknown);
         assert_eq!((server.seen().len(), target.seen().len()), (1, 0));
     }
@@ -176,7 +176,7 @@ async fn any_status_but_200_and_429_is_unknown() {
         let reply = Reply::http(&format!("{status} X"), "retry-after: 7\r\n", "");
         let (err, server) = post_once(reply).await;
         let GatewayError::HttpStatus { status: got, retry_after_ms } = err else {
-            panic!("{status}: {}", err.chain());
+            panic!("{status}: {}", chain(&err));
         };
         assert_eq!((got, retry_after_ms), (status, Some(7_000)));
         assert_eq!(server.seen().len(), 1);

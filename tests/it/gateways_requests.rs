@@ -8,7 +8,7 @@ use refundd::domain::Grade;
 use refundd::gateways::ionlinepay::{self, IonlinepayQuerier, IonlinepaySubmitter};
 use refundd::gateways::iotpay::{self, IotpayQuerier, IotpaySubmitter};
 use refundd::gateways::sign;
-use refundd::ports::{Certainty, GatewayError, QueryAnswer, RefundQuerier, RefundSubmitter};
+use refundd::ports::{Certainty, GatewayError, QueryAnswer, RefundQuerier, RefundSubmitter, chain};
 
 use super::server::{Reply, Server};
 use super::{KEY, client, name, refund};
@@ -173,7 +173,7 @@ async fn what_is_no_answer_of_the_protocol_is_unknown_and_sent_once() {
         ];
         for submitter in submitters {
             let err = submitter.submit(&refund()).await.unwrap_err();
-            assert_eq!(err.certainty(), Certainty::Unknown, "{body}: {}", err.chain());
+            assert_eq!(err.certainty(), Certainty::Unknown, "{body}: {}", chain(&err));
         }
         let queriers: [Box<dyn RefundQuerier>; 2] = [
             Box::new(IotpayQuerier::new(iotpay(&server))),
