@@ -21,8 +21,9 @@ use crate::ports::ledger::{EntryId, Publication};
 /// A result, version 1: one entry of the results stream, field `result`.
 ///
 /// Consumers dedupe on `event_id`. A later result of the same refund has a higher `version` and
-/// replaces the earlier one. A `rejected` result is about one request, not about a stored refund: if
-/// the refund number is known from an earlier request, that refund goes on untouched.
+/// replaces the earlier one. A `rejected` result is about one request, not about a stored refund (if the
+/// refund number is known from an earlier request, that refund goes on untouched), but for the code
+/// `abandoned`: a person withdrew a stored refund before anything was sent.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "refundd result v1")]
@@ -30,9 +31,10 @@ pub struct ResultV1 {
     /// Version of this form: 1.
     #[schemars(schema_with = "super::schema::one")]
     pub v: u8,
-    /// Unique: `<refund_no>.<version>`, or `<refund_no>.rejected.<request entry id>`.
+    /// Unique: `<refund_no>.<version>` of a stored refund, or `<refund_no>.rejected.<request entry id>`
+    /// of a request that led to none.
     pub event_id: String,
-    /// 1 for the first result of a refund, 1 more for each correction; always 1 if rejected.
+    /// 1 for the first result of a refund, 1 more for each correction.
     #[schemars(range(min = 1))]
     pub version: u32,
     /// As requested.
@@ -64,8 +66,9 @@ pub struct ResultV1 {
     /// The `$n` lines of the gateway's answer that belong to this refund; may be empty.
     pub statuses: Vec<StatusV1>,
     /// For failed the gateway's code, for parked the cause (`horizon`, `not_found`, `discrepancy`,
-    /// `abnormal`, `unproven_failure`, `params_changed`, `poison`), for rejected one of `invalid`,
-    /// `conflict`, `over_refund`, `order_mismatch`, `unknown_account`.
+    /// `abnormal`, `unproven_failure`, `params_changed`, `poison`, `contradiction`), for rejected one
+    /// of `invalid`, `conflict`, `over_refund`, `order_mismatch`, `unknown_account`. Where a person
+    /// decided: `resolved`, or `abandoned` for rejected (never sent) and parked (given up).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The reason in words, for anything but success.
@@ -114,6 +117,18 @@ impl OutcomeV1 {
             Self::Failed => "failed",
             Self::Rejected => "rejected",
             Self::Parked => "parked",
+        }
+    }
+}
+
+impl From<Outcome> for OutcomeV1 {
+    /// What a person gave up was never sent, or else it is still open at the gateway.
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Succeeded => Self::Succeeded,
+            Outcome::Failed => Self::Failed,
+            Outcome::Withdrawn => Self::Rejected,
+            Outcome::GivenUp => Self::Parked,
         }
     }
 }
@@ -281,15 +296,12 @@ pub fn result_of(record: &RefundRecord, gateway: &GatewayName) -> Option<Publica
 fn end_of(state: &RefundState) -> Option<End<'_>> {
     match state {
         RefundState::Settled(end) => Some(End {
-            outcome: match end.outcome {
-                Outcome::Succeeded => OutcomeV1::Succeeded,
-                Outcome::Failed => OutcomeV1::Failed,
-            },
+            outcome: end.outcome.into(),
             evidence: &end.evidence,
             lines: &end.lines,
             code: end.code.clone(),
             message: words(end),
-            settled_at: Some(end.evidence.at.to_string()),
+            settled_at: (end.outcome != Outcome::GivenUp).then(|| end.evidence.at.to_string()),
         }),
         RefundState::Parked(parking) => Some(End {
             outcome: OutcomeV1::Parked,

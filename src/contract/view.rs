@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::request::OrderV1;
-use super::result::{EvidenceV1, StatusV1};
+use super::result::{EvidenceV1, OutcomeV1, StatusV1};
 use crate::domain::state::{Outcome, RefundState, Settlement};
 use crate::domain::{AmountCents, UnixMillis};
 use crate::ports::ledger::Stored;
@@ -19,7 +19,7 @@ pub struct RefundView {
     pub account: String,
     /// Where it stands; one word of `docs/states.md`.
     pub state: &'static str,
-    /// `succeeded`, `failed` or `parked`, once a result has been published.
+    /// `succeeded`, `failed`, `rejected` or `parked`, once a result has been published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
     /// Minor units of `currency`.
@@ -144,10 +144,7 @@ impl End {
     fn of(state: &RefundState) -> Self {
         match state {
             RefundState::Settled(end) => Self {
-                outcome: Some(match end.outcome {
-                    Outcome::Succeeded => "succeeded",
-                    Outcome::Failed => "failed",
-                }),
+                outcome: Some(OutcomeV1::from(end.outcome).as_str()),
                 code: end.code.clone(),
                 message: words(end),
                 evidence: Some(EvidenceV1::from(&end.evidence)),
@@ -177,7 +174,10 @@ impl End {
 pub(super) fn words(end: &Settlement) -> Option<String> {
     let given = end.message.clone().filter(|text| !text.trim().is_empty());
     match end.outcome {
-        Outcome::Succeeded => given,
+        Outcome::Succeeded | Outcome::Withdrawn => given,
+        Outcome::GivenUp => given.map(|text| {
+            format!("given up {text}; it may still succeed at the gateway, and its amount stays reserved")
+        }),
         Outcome::Failed => {
             Some(given.unwrap_or_else(|| "the gateway failed it and gave no reason".to_owned()))
         }

@@ -1,8 +1,17 @@
 //! What can happen to a refund. What an event makes of a state stands in [`super::state`].
 
 use super::evidence::StatusLine;
-use super::state::{Parking, Refusal};
+use super::state::{Outcome, Parking, Refusal};
 use super::{Evidence, GatewayRefundNo, UnixMillis};
+
+/// Who decided something that a machine must not, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The person, by the name of their login or token.
+    pub who: String,
+    /// Their words for why.
+    pub reason: String,
+}
 
 /// Something that happened to a refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +82,34 @@ pub enum Event {
     },
     /// A person is needed.
     SetAside(Parking),
+    /// Redis may have lost the record of a send: nothing is submitted before the gateway was asked.
+    WritesLost {
+        /// What is known about the loss.
+        note: String,
+    },
+    /// A query says again what the refund has ended with.
+    Confirmed {
+        /// The gateway's words.
+        note: String,
+    },
+    /// A person lets a parked refund go on, by query first.
+    Released(Decision),
+    /// A person says how it ended, on evidence of their own.
+    Resolved {
+        /// How it ended.
+        outcome: Outcome,
+        /// When they said so.
+        at: UnixMillis,
+        /// Who, and on what evidence.
+        by: Decision,
+    },
+    /// A person ends the work on it. Nothing is cancelled at the gateway.
+    Abandoned {
+        /// When they did.
+        at: UnixMillis,
+        /// Who, and why.
+        by: Decision,
+    },
 }
 
 /// An [`Event`] without its data.
@@ -106,6 +143,16 @@ pub enum EventKind {
     RefusalConfirmed,
     /// See [`Event::SetAside`].
     SetAside,
+    /// See [`Event::WritesLost`].
+    WritesLost,
+    /// See [`Event::Confirmed`].
+    Confirmed,
+    /// See [`Event::Released`].
+    Released,
+    /// See [`Event::Resolved`].
+    Resolved,
+    /// See [`Event::Abandoned`].
+    Abandoned,
 }
 
 impl EventKind {
@@ -125,6 +172,11 @@ impl EventKind {
         Self::Failed,
         Self::RefusalConfirmed,
         Self::SetAside,
+        Self::WritesLost,
+        Self::Confirmed,
+        Self::Released,
+        Self::Resolved,
+        Self::Abandoned,
     ];
 
     /// The word that people and stored records carry.
@@ -144,6 +196,11 @@ impl EventKind {
             Self::Failed => "failed",
             Self::RefusalConfirmed => "refusal_confirmed",
             Self::SetAside => "parked",
+            Self::WritesLost => "writes_lost",
+            Self::Confirmed => "confirmed",
+            Self::Released => "released",
+            Self::Resolved => "resolved",
+            Self::Abandoned => "abandoned",
         }
     }
 
@@ -154,7 +211,14 @@ impl EventKind {
 
     /// Whether it is the answer to a query that changed nothing final.
     pub const fn is_query(self) -> bool {
-        matches!(self, Self::StillProcessing | Self::Inconclusive | Self::NotFound | Self::NoAnswer)
+        matches!(
+            self,
+            Self::StillProcessing
+                | Self::Inconclusive
+                | Self::NotFound
+                | Self::NoAnswer
+                | Self::Confirmed
+        )
     }
 }
 
@@ -176,6 +240,11 @@ impl Event {
             Self::Failed { .. } => EventKind::Failed,
             Self::RefusalConfirmed { .. } => EventKind::RefusalConfirmed,
             Self::SetAside(_) => EventKind::SetAside,
+            Self::WritesLost { .. } => EventKind::WritesLost,
+            Self::Confirmed { .. } => EventKind::Confirmed,
+            Self::Released(_) => EventKind::Released,
+            Self::Resolved { .. } => EventKind::Resolved,
+            Self::Abandoned { .. } => EventKind::Abandoned,
         }
     }
 
@@ -186,7 +255,11 @@ impl Event {
             | Self::AnswerUnknown { note }
             | Self::Inconclusive { note }
             | Self::NotFound { note }
+            | Self::WritesLost { note }
+            | Self::Confirmed { note }
             | Self::NoAnswer { note, .. } => note.clone(),
+            Self::Released(by) | Self::Abandoned { by, .. } => by.to_string(),
+            Self::Resolved { outcome, by, .. } => format!("{} {by}", outcome.as_str()),
             Self::SubmitRefused(refusal) => format!("{}: {}", refusal.code, refusal.message),
             Self::SetAside(parking) => format!("{}: {}", parking.cause.as_str(), parking.message),
             Self::Succeeded { lines, .. } | Self::Failed { lines, .. } => lines
@@ -200,5 +273,11 @@ impl Event {
             | Self::ResubmitCleared
             | Self::RefusalConfirmed { .. } => String::new(),
         }
+    }
+}
+
+impl std::fmt::Display for Decision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "by {}: {}", self.who, self.reason)
     }
 }

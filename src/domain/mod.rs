@@ -9,14 +9,15 @@
 //! |---|---|
 //! | [`amount`], [`ids`], [`time`] | what is a legal value: parse once, then trust |
 //! | [`refund`] | what was asked (immutable) and what has happened since |
-//! | [`event`], [`state`] | what can happen, and which event may follow which state |
-//! | [`evidence`] | what an answer of a gateway proves |
+//! | [`event`], [`state`], [`transitions`] | what can happen, where a refund can stand, and what may follow what |
+//! | [`evidence`], [`answer`] | what an answer of a gateway proves, and what it makes happen |
 //! | [`step`] | what happens next, and when: the only such decision |
 //! | [`schedule`] | how long to wait |
 //! | [`policy`] | the numbers an account may choose |
 //! | [`order`] | how much of an order may still be refunded |
 
 pub mod amount;
+pub mod answer;
 pub mod event;
 pub mod evidence;
 pub mod ids;
@@ -28,6 +29,7 @@ pub mod state;
 pub mod states_page;
 pub mod step;
 pub mod time;
+pub mod transitions;
 
 pub use amount::{AmountCents, Currency};
 pub use evidence::{Evidence, Grade, Source};

@@ -42,6 +42,27 @@ pub struct OverRefund {
     pub held_cents: u64,
 }
 
+/// What a step of a refund means for its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderChange {
+    /// What becomes of the reservation.
+    pub reserve: Reserve,
+    /// No submit of the order's next refund before this moment.
+    pub next_at: UnixMillis,
+}
+
+/// What becomes of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserve {
+    /// It stays as it is.
+    Keep,
+    /// It is certain that no money moved: the amount is free again.
+    Free(AmountCents),
+    /// It was freed, and the money has moved or may move after all. What is held may then be more
+    /// than was paid: it is the truth, and no further refund of the order is admitted.
+    HoldAgain(AmountCents),
+}
+
 impl OrderAccount {
     /// Reserves `amount` for a new refund, or says why not. Nothing changes on refusal.
     ///
@@ -85,19 +106,19 @@ impl OrderAccount {
         Ok(Turn::At(due.max(self.gate_at)))
     }
 
-    /// Ends the refund in flight and lets the next one go from `next_at` on; a failure frees its
-    /// amount. Returns whose turn it is now.
-    pub fn finish(
-        &mut self,
-        refund_no: &RefundNo,
-        freed: Option<AmountCents>,
-        next_at: UnixMillis,
-    ) -> Option<RefundNo> {
-        self.held = self.held.saturating_sub(freed.map_or(0, AmountCents::get));
+    /// Takes what a step of a refund means for its order: its reservation, and the end of its turn
+    /// or of its wait for one. Returns whose turn it is now, if that has changed.
+    pub fn finish(&mut self, refund_no: &RefundNo, change: &OrderChange) -> Option<RefundNo> {
+        self.held = match change.reserve {
+            Reserve::Keep => self.held,
+            Reserve::Free(amount) => self.held.saturating_sub(amount.get()),
+            Reserve::HoldAgain(amount) => self.held.saturating_add(amount.get()),
+        };
         if self.in_flight.as_ref() != Some(refund_no) {
+            self.waiting.retain(|waiting| waiting != refund_no);
             return None;
         }
-        self.gate_at = self.gate_at.max(next_at);
+        self.gate_at = self.gate_at.max(change.next_at);
         self.in_flight = self.waiting.pop_front();
         self.in_flight.clone()
     }
@@ -127,6 +148,34 @@ mod tests {
         AmountCents::new(n).unwrap()
     }
 
+    fn ended(reserve: Reserve, next_at: i64) -> OrderChange {
+        OrderChange { reserve, next_at: UnixMillis::new(next_at) }
+    }
+
+    #[test]
+    fn a_correction_holds_the_amount_again_even_beyond_what_was_paid() {
+        let mut order = OrderAccount::default();
+        let now = UnixMillis::new(0);
+        order.reserve(&no(1), cents(60), Some(cents(100)), now).unwrap();
+        order.finish(&no(1), &ended(Reserve::Free(cents(60)), 0));
+        order.reserve(&no(2), cents(100), None, now).unwrap();
+        assert_eq!(order.finish(&no(1), &ended(Reserve::HoldAgain(cents(60)), 0)), None);
+        assert_eq!(order.held_cents(), 160);
+        assert!(order.reserve(&no(3), cents(1), None, now).is_err());
+    }
+
+    #[test]
+    fn what_is_withdrawn_while_it_waits_never_gets_a_turn() {
+        let mut order = OrderAccount::default();
+        let now = UnixMillis::new(0);
+        for n in 1..=3 {
+            order.reserve(&no(n), cents(1), None, now).unwrap();
+        }
+        assert_eq!(order.finish(&no(2), &ended(Reserve::Free(cents(1)), 0)), None);
+        assert_eq!(order.finish(&no(1), &ended(Reserve::Keep, 0)), Some(no(3)));
+        assert_eq!(order.held_cents(), 2);
+    }
+
     #[test]
     fn the_least_paid_amount_counts() {
         let mut order = OrderAccount::default();
@@ -144,8 +193,8 @@ mod tests {
         let now = UnixMillis::new(0);
         assert_eq!(order.reserve(&no(1), cents(1), None, now), Ok(Turn::At(now)));
         assert_eq!(order.reserve(&no(2), cents(1), None, now), Ok(Turn::Waits));
-        assert_eq!(order.finish(&no(1), None, UnixMillis::new(60)), Some(no(2)));
-        assert_eq!(order.finish(&no(2), None, UnixMillis::new(60)), None);
+        assert_eq!(order.finish(&no(1), &ended(Reserve::Keep, 60)), Some(no(2)));
+        assert_eq!(order.finish(&no(2), &ended(Reserve::Keep, 60)), None);
         assert_eq!(order.reserve(&no(3), cents(1), None, now), Ok(Turn::At(UnixMillis::new(60))));
     }
 
@@ -166,8 +215,9 @@ mod tests {
                 if !open.is_empty() {
                     let (first, amount) = open.remove(0);
                     refunded += if succeeds { amount } else { 0 };
-                    let freed = (!succeeds).then(|| cents(amount));
-                    let next = order.finish(&no(first), freed, now);
+                    let reserve =
+                        if succeeds { Reserve::Keep } else { Reserve::Free(cents(amount)) };
+                    let next = order.finish(&no(first), &ended(reserve, 0));
                     prop_assert_eq!(next, open.first().map(|(i, _)| no(*i)));
                 }
                 let reserved: u64 = open.iter().map(|(_, amount)| amount).sum();

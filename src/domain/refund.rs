@@ -90,6 +90,9 @@ pub struct Tally {
     pub submitted_at: Option<UnixMillis>,
     /// Results published so far; the next one carries this plus 1 as its version.
     pub results: u32,
+    /// What happened so far, less the queries that changed nothing: the version that a person saw
+    /// and acts on.
+    pub revision: u32,
 }
 
 /// One line of a refund's history: what happened, when, and the words for it.

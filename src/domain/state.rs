@@ -1,12 +1,9 @@
-//! The state machine of a refund, as one table.
-//!
-//! [`TRANSITIONS`] is the machine, the oracle of its tests and the source of `docs/states.md`.
-//! [`apply`] follows it; nothing else changes a state. No edge leads from [`RefundState::Unconfirmed`]
-//! to a submit: only [`RefundState::Requested`] may submit, and the way back there is the guarded
-//! [`Event::ResubmitCleared`].
+//! Where a refund can stand, and what each of these states holds. What may follow what stands in
+//! [`super::transitions`].
 
-pub use super::event::{Event, EventKind};
+pub use super::event::{Decision, Event, EventKind};
 use super::evidence::StatusLine;
+pub use super::transitions::{IllegalTransition, TRANSITIONS, apply};
 use super::{Evidence, Grade, UnixMillis};
 
 /// "Not found" answers about a refund that was or may have been sent.
@@ -46,6 +43,8 @@ pub enum ParkCause {
     ParamsChanged,
     /// Handling it crashed or panicked several times.
     Poison,
+    /// It had settled, and the gateway now tells otherwise.
+    Contradiction,
 }
 
 impl ParkCause {
@@ -58,6 +57,7 @@ impl ParkCause {
         Self::UnprovenFailure,
         Self::ParamsChanged,
         Self::Poison,
+        Self::Contradiction,
     ];
 
     /// The code that results and records carry.
@@ -70,6 +70,7 @@ impl ParkCause {
             Self::UnprovenFailure => "unproven_failure",
             Self::ParamsChanged => "params_changed",
             Self::Poison => "poison",
+            Self::Contradiction => "contradiction",
         }
     }
 }
@@ -81,6 +82,35 @@ pub enum Outcome {
     Succeeded,
     /// The gateway refused or failed it; no money moved.
     Failed,
+    /// Given up by a person before anything was sent; no money moved.
+    Withdrawn,
+    /// Given up by a person after something may have been sent: it may still succeed at the gateway.
+    GivenUp,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: &[Self] = &[Self::Succeeded, Self::Failed, Self::Withdrawn, Self::GivenUp];
+
+    /// The word that records carry.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Withdrawn => "withdrawn",
+            Self::GivenUp => "given_up",
+        }
+    }
+
+    /// The outcome of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|outcome| outcome.as_str() == text)
+    }
+
+    /// Whether its amount may be refunded anew: it is certain that no money moved.
+    pub const fn frees(self) -> bool {
+        matches!(self, Self::Failed | Self::Withdrawn)
+    }
 }
 
 /// The final outcome of one refund with its evidence.
@@ -211,7 +241,8 @@ impl StateKind {
                  out and another worker moves it to unconfirmed."
             }
             Self::Unconfirmed => {
-                "Sent or maybe sent, answer unknown. Any worker queries it when due; nobody submits."
+                "Sent or maybe sent, answer unknown; or Redis may have lost the record of a send. Any \
+                 worker queries it when due; nobody submits."
             }
             Self::Refused => {
                 "The gateway says it did not execute the refund. Any worker asks for confirmation \
@@ -222,7 +253,10 @@ impl StateKind {
                 "Stopped for a person, with the amount still reserved. Any worker still queries it \
                  from time to time, once a day by default."
             }
-            Self::Settled => "Ended, with evidence. Nothing moves it on.",
+            Self::Settled => {
+                "Ended, with evidence. Nothing moves it on but a correction: somebody asks the gateway \
+                 again and a signed answer contradicts it, or a person says otherwise."
+            }
         }
     }
 }
@@ -242,143 +276,26 @@ impl RefundState {
     }
 }
 
-/// The whole machine: state, event, next state. What is not here cannot happen.
-pub const TRANSITIONS: &[(StateKind, EventKind, StateKind)] = {
-    use {EventKind as E, StateKind as S};
-    &[
-        (S::Requested, E::SubmitStarted, S::Submitting),
-        (S::Requested, E::SetAside, S::Parked),
-        (S::Submitting, E::NotSent, S::Requested),
-        (S::Submitting, E::Accepted, S::Processing),
-        (S::Submitting, E::AnswerUnknown, S::Unconfirmed),
-        (S::Submitting, E::SubmitRefused, S::Refused),
-        (S::Submitting, E::SetAside, S::Parked),
-        (S::Unconfirmed, E::StillProcessing, S::Processing),
-        (S::Unconfirmed, E::Inconclusive, S::Processing),
-        (S::Unconfirmed, E::NotFound, S::Unconfirmed),
-        (S::Unconfirmed, E::NoAnswer, S::Unconfirmed),
-        (S::Unconfirmed, E::ResubmitCleared, S::Requested),
-        (S::Unconfirmed, E::Succeeded, S::Settled),
-        (S::Unconfirmed, E::Failed, S::Settled),
-        (S::Unconfirmed, E::SetAside, S::Parked),
-        (S::Refused, E::StillProcessing, S::Processing),
-        (S::Refused, E::Inconclusive, S::Processing),
-        (S::Refused, E::NotFound, S::Refused),
-        (S::Refused, E::NoAnswer, S::Refused),
-        (S::Refused, E::RefusalConfirmed, S::Settled),
-        (S::Refused, E::Succeeded, S::Settled),
-        (S::Refused, E::Failed, S::Settled),
-        (S::Refused, E::SetAside, S::Parked),
-        (S::Processing, E::StillProcessing, S::Processing),
-        (S::Processing, E::Inconclusive, S::Processing),
-        (S::Processing, E::NotFound, S::Processing),
-        (S::Processing, E::NoAnswer, S::Processing),
-        (S::Processing, E::Succeeded, S::Settled),
-        (S::Processing, E::Failed, S::Settled),
-        (S::Processing, E::SetAside, S::Parked),
-        (S::Parked, E::StillProcessing, S::Parked),
-        (S::Parked, E::Inconclusive, S::Parked),
-        (S::Parked, E::NotFound, S::Parked),
-        (S::Parked, E::NoAnswer, S::Parked),
-        (S::Parked, E::Succeeded, S::Settled),
-        (S::Parked, E::Failed, S::Settled),
-    ]
-};
-
-/// An event that may not follow a state. A defect of the caller, never of a gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{} cannot follow {}", .event.as_str(), .state.as_str())]
-pub struct IllegalTransition {
-    /// The state.
-    pub state: StateKind,
-    /// The event.
-    pub event: EventKind,
-}
-
-/// The state after `event`.
-///
-/// # Errors
-/// [`IllegalTransition`] exactly where [`TRANSITIONS`] has no edge; nothing has changed then.
-///
-/// ```
-/// use refundd::domain::state::{apply, Event, RefundState, StateKind};
-/// let submitting = apply(RefundState::Requested { waits: 0 }, &Event::SubmitStarted).unwrap();
-/// assert_eq!(submitting.kind(), StateKind::Submitting);
-/// let unknown = Event::AnswerUnknown { note: "timeout".to_owned() };
-/// let unconfirmed = apply(submitting, &unknown).unwrap();
-/// assert!(apply(unconfirmed, &Event::SubmitStarted).is_err());
-/// ```
-pub fn apply(state: RefundState, event: &Event) -> Result<RefundState, IllegalTransition> {
-    use {Event as E, RefundState as S};
-    Ok(match (state, event) {
-        (S::Requested { waits }, E::SubmitStarted) => S::Submitting { waits },
-        (S::Submitting { waits }, E::NotSent { .. }) => {
-            S::Requested { waits: waits.saturating_add(1) }
-        }
-        (S::Submitting { .. }, E::AnswerUnknown { .. }) => {
-            S::Unconfirmed { polls: 0, absences: None }
-        }
-        (S::Submitting { .. }, E::SubmitRefused(refusal)) => {
-            S::Refused { refusal: refusal.clone(), polls: 0, absences: None }
-        }
-        (S::Unconfirmed { .. }, E::ResubmitCleared) => S::Requested { waits: 0 },
-        (S::Submitting { .. }, E::Accepted { .. })
-        | (
-            S::Unconfirmed { .. } | S::Refused { .. },
-            E::StillProcessing { .. } | E::Inconclusive { .. },
-        ) => S::Processing { polls: 0 },
-        (
-            S::Processing { polls },
-            E::StillProcessing { .. }
-            | E::Inconclusive { .. }
-            | E::NotFound { .. }
-            | E::NoAnswer { .. },
-        ) => S::Processing { polls: polls.saturating_add(1) },
-        (S::Unconfirmed { polls, absences }, E::NotFound { .. } | E::NoAnswer { .. }) => {
-            S::Unconfirmed { polls: polls.saturating_add(1), absences }
-        }
-        (S::Refused { refusal, polls, absences }, E::NotFound { .. } | E::NoAnswer { .. }) => {
-            S::Refused { refusal, polls: polls.saturating_add(1), absences }
-        }
-        (
-            parked @ S::Parked(_),
-            E::StillProcessing { .. }
-            | E::Inconclusive { .. }
-            | E::NotFound { .. }
-            | E::NoAnswer { .. },
-        ) => parked,
-        (S::Refused { refusal, .. }, E::RefusalConfirmed { at }) => {
-            S::Settled(refusal.confirmed(*at))
-        }
-        (state, event) => return end(&state, event),
-    })
-}
-
-/// The edges that end a refund or stop it for a person.
-fn end(state: &RefundState, event: &Event) -> Result<RefundState, IllegalTransition> {
-    use {Event as E, RefundState as S};
-    match (state, event) {
-        (
-            S::Unconfirmed { .. } | S::Refused { .. } | S::Processing { .. } | S::Parked(_),
-            E::Succeeded { evidence, lines },
-        ) => Ok(S::Settled(Settlement::by_query(Outcome::Succeeded, *evidence, lines))),
-        (
-            S::Unconfirmed { .. } | S::Refused { .. } | S::Processing { .. } | S::Parked(_),
-            E::Failed { evidence, lines },
-        ) => Ok(S::Settled(Settlement::by_query(Outcome::Failed, *evidence, lines))),
-        (
-            S::Requested { .. }
-            | S::Submitting { .. }
-            | S::Unconfirmed { .. }
-            | S::Refused { .. }
-            | S::Processing { .. },
-            E::SetAside(parking),
-        ) => Ok(S::Parked(parking.clone())),
-        (state, event) => Err(IllegalTransition { state: state.kind(), event: event.kind() }),
-    }
-}
-
 impl RefundState {
+    /// What a result tells: a change of it is published.
+    pub(super) fn standing(&self) -> (StateKind, Option<Outcome>) {
+        let outcome = match self {
+            Self::Settled(end) => Some(end.outcome),
+            Self::Requested { .. }
+            | Self::Submitting { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Refused { .. }
+            | Self::Processing { .. }
+            | Self::Parked(_) => None,
+        };
+        (self.kind(), outcome)
+    }
+
+    /// Whether the amount counts against the order: always, unless it is certain that no money moved.
+    pub fn holds(&self) -> bool {
+        self.standing().1.is_none_or(|outcome| !outcome.frees())
+    }
+
     /// Counts a "not found" answer in the states that wait for absence to be believed.
     #[must_use]
     pub(super) fn with_absence(self, at: UnixMillis) -> Self {
@@ -406,7 +323,7 @@ impl RefundState {
 
 impl Refusal {
     /// The failure that this refusal has become.
-    fn confirmed(self, at: UnixMillis) -> Settlement {
+    pub(super) fn confirmed(self, at: UnixMillis) -> Settlement {
         Settlement {
             outcome: Outcome::Failed,
             evidence: Evidence { grade: self.grade, source: super::Source::Submit, at },
@@ -419,7 +336,7 @@ impl Refusal {
 
 impl Settlement {
     /// A settlement that a query proved.
-    fn by_query(outcome: Outcome, evidence: Evidence, lines: &[StatusLine]) -> Self {
+    pub(super) fn by_query(outcome: Outcome, evidence: Evidence, lines: &[StatusLine]) -> Self {
         let failed = (outcome == Outcome::Failed).then(|| lines.first()).flatten();
         Self {
             outcome,
@@ -429,8 +346,15 @@ impl Settlement {
             message: failed.and_then(|line| line.reason.clone()),
         }
     }
-}
 
-#[cfg(test)]
-#[path = "state_tests.rs"]
-mod tests;
+    /// A settlement that a person decided. Their word is no evidence of a gateway.
+    pub(super) fn by_person(outcome: Outcome, at: UnixMillis, code: &str, by: &Decision) -> Self {
+        Self {
+            outcome,
+            evidence: Evidence { grade: Grade::C, source: super::Source::Operator, at },
+            lines: Vec::new(),
+            code: Some(code.to_owned()),
+            message: Some(by.to_string()),
+        }
+    }
+}

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use super::state::{StateKind, TRANSITIONS};
+use super::state::StateKind;
+use super::transitions::TRANSITIONS;
 
 /// The page.
 pub fn states_page() -> String {
     let mut page = String::from(
         "# The states of a refund\n\n\
-         Printed from `src/domain/state.rs`; a test fails when this page is stale.\n\n\
+         Printed from `src/domain/transitions.rs`; a test fails when this page is stale.\n\n\
          | state | what it means, and who moves it on after a crash |\n|---|---|\n",
     );
     for state in StateKind::ALL {

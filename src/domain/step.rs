@@ -4,15 +4,15 @@
 //! event makes of the refund: its next state, the moment it needs attention again, and whether a
 //! result is to be published. Both are pure; the worker only carries them out.
 
-use super::evidence::{Found, Verdict, judge, own_lines};
+use super::answer::set_aside;
+use super::order::{OrderChange, Reserve};
 use super::policy::Policy;
 use super::refund::RefundRecord;
 use super::schedule::{poll_delay_ms, retry_delay_ms, unknown_delay_ms};
 use super::state::{
-    Absences, Event, EventKind, IllegalTransition, ParkCause, Parking, RefundState, StateKind,
-    apply,
+    Absences, Event, EventKind, IllegalTransition, ParkCause, RefundState, StateKind, apply,
 };
-use super::{Evidence, Grade, Source, UnixMillis};
+use super::{Grade, Source, UnixMillis};
 
 /// What the claim of a refund tells beside its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +22,9 @@ pub struct ClaimFacts {
     pub intent_lost: bool,
     /// How many workers in a row died or gave up while they held this refund.
     pub crashes: u32,
+    /// When Redis was last found to have been replaced or to have lost writes: a refund that it
+    /// believes unsent and that is as old as that may have been sent all the same.
+    pub lost_at: Option<UnixMillis>,
 }
 
 /// What a worker does with a refund it holds.
@@ -33,6 +36,8 @@ pub enum Step {
     Query,
     /// Record that an earlier submit has an unknown outcome; the schedule asks the gateway next.
     Recover,
+    /// Record that the ledger cannot be believed about this refund; the schedule asks the gateway.
+    Doubt,
     /// Stop handling it: it has brought down its worker too often.
     SetAside,
     /// Nothing: it has ended, or it cannot be held in this state.
@@ -51,17 +56,30 @@ pub fn next_step(record: &RefundRecord, facts: ClaimFacts, policy: &Policy) -> S
         | StateKind::Refused
         | StateKind::Processing
         | StateKind::Parked
+        | StateKind::Settled
             if poisonous =>
         {
             Step::SetAside
         }
         StateKind::Submitting if facts.intent_lost => Step::Recover,
+        StateKind::Submitting if is_doubted(record, facts.lost_at) => Step::Doubt,
         StateKind::Submitting => Step::Submit,
-        StateKind::Unconfirmed | StateKind::Refused | StateKind::Processing | StateKind::Parked => {
-            Step::Query
-        }
-        StateKind::Requested | StateKind::Settled => Step::Nothing,
+        // What has settled is held only because somebody wants the gateway to be asked again.
+        StateKind::Unconfirmed
+        | StateKind::Refused
+        | StateKind::Processing
+        | StateKind::Parked
+        | StateKind::Settled => Step::Query,
+        StateKind::Requested => Step::Nothing,
     }
+}
+
+/// Whether the gateway has to be asked before the first submit: the refund is as old as the last
+/// loss of writes, and has not been asked about since.
+fn is_doubted(record: &RefundRecord, lost_at: Option<UnixMillis>) -> bool {
+    let cleared = record.history.iter().rev().find(|line| line.event == EventKind::ResubmitCleared);
+    let known_at = cleared.map_or(record.admitted_at, |line| line.last_at);
+    lost_at.is_some_and(|lost_at| known_at <= lost_at)
 }
 
 /// When a refund needs attention next.
@@ -80,8 +98,11 @@ pub struct Advanced {
     pub record: RefundRecord,
     /// When it needs attention next.
     pub plan: Plan,
-    /// Whether a result is published together with it: it has just been parked or settled.
+    /// Whether a result is published together with it: it has just been parked or settled, or what
+    /// was published is corrected.
     pub publish: bool,
+    /// What this means for its order; `None` if nothing.
+    pub order: Option<OrderChange>,
 }
 
 /// Applies `event` at `at`, then whatever follows from it by the account's policy.
@@ -95,19 +116,46 @@ pub fn advance(
     at: UnixMillis,
     policy: &Policy,
 ) -> Result<Advanced, IllegalTransition> {
-    let before = record.state.kind();
+    let (before, held) = (record.state.standing(), record.state.holds());
     let wait = asked_to_wait_ms(event);
     take(&mut record, event, at)?;
     while let Some(consequence) = consequence(&record, at, policy) {
         take(&mut record, &consequence, at)?;
     }
-    let after = record.state.kind();
-    let publish = after != before && (after == StateKind::Settled || after == StateKind::Parked);
+    let after = record.state.standing();
+    let publish = after != before && matches!(after.0, StateKind::Settled | StateKind::Parked);
     if publish {
         record.tally.results = record.tally.results.saturating_add(1);
     }
+    let ended = after.0 == StateKind::Settled && before.0 != StateKind::Settled;
+    let order = order_change(&record, (held, ended), at, policy);
     let plan = plan(&record, at, wait, policy);
-    Ok(Advanced { record, plan, publish })
+    Ok(Advanced { record, plan, publish, order })
+}
+
+/// What a step means for the order: the end of a refund passes the turn on, and its amount counts
+/// or does not.
+fn order_change(
+    record: &RefundRecord,
+    (held, ended): (bool, bool),
+    at: UnixMillis,
+    policy: &Policy,
+) -> Option<OrderChange> {
+    let amount = record.refund.amount;
+    let reserve = match (held, record.state.holds()) {
+        (true, false) => Reserve::Free(amount),
+        (false, true) => Reserve::HoldAgain(amount),
+        (true, true) | (false, false) if ended => Reserve::Keep,
+        (true, true) | (false, false) => return None,
+    };
+    let next_at = last_submit_at(record).map_or(at, |sent| sent.plus(policy.order_gap_ms));
+    Some(OrderChange { reserve, next_at })
+}
+
+/// When the refund was last sent, as far as its history tells.
+fn last_submit_at(record: &RefundRecord) -> Option<UnixMillis> {
+    let sent = record.history.iter().rev().find(|line| line.event == EventKind::SubmitStarted);
+    sent.map(|line| line.last_at).or(record.tally.submitted_at)
 }
 
 /// Applies `event` at `at` and nothing that might follow from it, and plans the next look after
@@ -122,43 +170,9 @@ pub fn defer(
     wait_ms: u64,
 ) -> Result<Advanced, IllegalTransition> {
     take(&mut record, event, at)?;
-    Ok(Advanced { record, plan: Plan::Due(at.plus(wait_ms)), publish: false })
-}
-
-/// Turns the answer to a query into the event it proves.
-pub fn query_event(record: &RefundRecord, found: &Found, at: UnixMillis) -> Event {
-    let lines = || own_lines(&record.refund, &found.lines).cloned().collect::<Vec<_>>();
-    let evidence = Evidence { grade: found.grade, source: Source::Query, at };
-    let set_aside =
-        |cause, message| Event::SetAside(Parking { cause, message, evidence, lines: lines() });
-    let parked = record.state.kind() == StateKind::Parked;
-    match judge(&record.refund, found) {
-        Verdict::Succeeded => Event::Succeeded { evidence, lines: lines() },
-        Verdict::Failed => Event::Failed { evidence, lines: lines() },
-        Verdict::Processing => Event::StillProcessing {
-            gateway_refund_no: lines().into_iter().find_map(|line| line.gateway_refund_no),
-        },
-        Verdict::Absent => {
-            Event::NotFound { note: "no line of the answer has this refund number".to_owned() }
-        }
-        // What is parked already stays so: the answer adds to its history only.
-        Verdict::Discrepancy(note) | Verdict::Abnormal(note) | Verdict::UnprovenFailure(note)
-            if parked =>
-        {
-            Event::NoAnswer { note, retry_after_ms: None }
-        }
-        Verdict::Discrepancy(message) => set_aside(ParkCause::Discrepancy, message),
-        Verdict::Abnormal(message) => set_aside(ParkCause::Abnormal, message),
-        Verdict::UnprovenFailure(message) => set_aside(ParkCause::UnprovenFailure, message),
-        Verdict::Inconclusive(note) => Event::Inconclusive { note },
-        Verdict::NoInformation(note) => Event::NoAnswer { note, retry_after_ms: None },
-    }
-}
-
-/// The event that stops a refund for a person, on refundd's own decision.
-pub fn set_aside(cause: ParkCause, message: String, at: UnixMillis) -> Event {
-    let evidence = Evidence { grade: Grade::C, source: Source::Refundd, at };
-    Event::SetAside(Parking { cause, message, evidence, lines: Vec::new() })
+    let ended = record.state.kind() == StateKind::Settled;
+    let plan = if ended { Plan::Ended } else { Plan::Due(at.plus(wait_ms)) };
+    Ok(Advanced { record, plan, publish: false, order: None })
 }
 
 /// Applies one event to state, totals and history.
@@ -170,7 +184,8 @@ fn take(record: &mut RefundRecord, event: &Event, at: UnixMillis) -> Result<(), 
             tally.attempts = tally.attempts.saturating_add(1);
             tally.submitted_at.get_or_insert(at);
         }
-        Event::NotSent { .. } => {
+        // The intent of this claim led to no send.
+        Event::NotSent { .. } | Event::WritesLost { .. } => {
             tally.attempts = tally.attempts.saturating_sub(1);
             if tally.attempts == 0 {
                 tally.submitted_at = None;
@@ -181,17 +196,23 @@ fn take(record: &mut RefundRecord, event: &Event, at: UnixMillis) -> Result<(), 
         }
         Event::StillProcessing { gateway_refund_no } => {
             tally.polls = tally.polls.saturating_add(1);
+            tally.attempts = tally.attempts.max(1); // it was sent, whatever the ledger has kept
             note_gateway_no(record, gateway_refund_no.as_ref());
         }
         Event::NotFound { .. } => {
             tally.polls = tally.polls.saturating_add(1);
             state = state.with_absence(at);
         }
-        Event::Inconclusive { .. } | Event::NoAnswer { .. } => {
+        Event::Inconclusive { .. } => {
+            tally.polls = tally.polls.saturating_add(1);
+            tally.attempts = tally.attempts.max(1);
+        }
+        Event::NoAnswer { .. } | Event::Confirmed { .. } => {
             tally.polls = tally.polls.saturating_add(1);
         }
         Event::Succeeded { lines, .. } | Event::Failed { lines, .. } => {
             tally.polls = tally.polls.saturating_add(1);
+            tally.attempts = tally.attempts.max(1);
             let named = lines.iter().find_map(|line| line.gateway_refund_no.as_ref()).cloned();
             note_gateway_no(record, named.as_ref());
         }
@@ -203,7 +224,13 @@ fn take(record: &mut RefundRecord, event: &Event, at: UnixMillis) -> Result<(), 
         | Event::SubmitRefused(_)
         | Event::ResubmitCleared
         | Event::RefusalConfirmed { .. }
-        | Event::SetAside(_) => {}
+        | Event::SetAside(_)
+        | Event::Released(_)
+        | Event::Resolved { .. }
+        | Event::Abandoned { .. } => {}
+    }
+    if !event.kind().is_query() || state.kind() != record.state.kind() {
+        record.tally.revision = record.tally.revision.saturating_add(1);
     }
     record.state = state;
     record.remember(event, at);
@@ -277,6 +304,10 @@ fn absence_is_believed(absences: Absences, at: UnixMillis, policy: &Policy) -> b
 
 /// The guarded resubmit: same number, only where a duplicate is known to be harmless.
 fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Event {
+    // As far as anybody knows it was never sent, and now the gateway has said so for long enough.
+    if record.tally.attempts == 0 {
+        return Event::ResubmitCleared;
+    }
     let message = if !policy.duplicates.is_certified() {
         "sent with unknown outcome and not known to the gateway; \
          duplicate_refund_no is \"unknown\", so it is not sent again"
@@ -289,11 +320,18 @@ fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> E
 }
 
 /// Whether the refund has been tried or asked about for as long as the account wants: since it was
-/// sent, or else since the first time that a submit was put off. Waiting for its order or for
-/// `not_before` does not count.
+/// sent, or else since the first time that a submit was put off; anew since it was released or
+/// doubted. Waiting for its order or for `not_before` does not count.
 fn past_horizon(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> bool {
-    let put_off = record.history.iter().find(|line| line.event == EventKind::NotSent);
-    let start = record.tally.submitted_at.or(put_off.map(|line| line.at));
+    let anew = |event| matches!(event, EventKind::Released | EventKind::WritesLost);
+    let history = &record.history;
+    let start = history
+        .iter()
+        .rev()
+        .find(|line| anew(line.event))
+        .map(|line| line.last_at)
+        .or(record.tally.submitted_at)
+        .or_else(|| Some(history.iter().find(|line| line.event == EventKind::NotSent)?.at));
     start.is_some_and(|start| at.since(start) >= policy.poll.horizon_ms)
 }
 
@@ -314,7 +352,12 @@ fn asked_to_wait_ms(event: &Event) -> u64 {
         | Event::Succeeded { .. }
         | Event::Failed { .. }
         | Event::RefusalConfirmed { .. }
-        | Event::SetAside(_) => 0,
+        | Event::SetAside(_)
+        | Event::WritesLost { .. }
+        | Event::Confirmed { .. }
+        | Event::Released(_)
+        | Event::Resolved { .. }
+        | Event::Abandoned { .. } => 0,
     }
 }
 

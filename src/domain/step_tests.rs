@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::evidence::{StatusLine, StatusWord};
+use crate::domain::answer::query_event;
+use crate::domain::evidence::{Found, StatusLine, StatusWord};
 use crate::domain::policy::Duplicates;
 use crate::domain::refund::tests::admitted;
-use crate::domain::state::{Outcome, Refusal};
+use crate::domain::state::{Decision, Outcome, Refusal};
 
 const MINUTE: u64 = 60_000;
 
@@ -216,7 +217,7 @@ fn another_amount_parks_and_what_is_parked_stays_parked() {
 fn a_lost_intent_is_queried_and_a_poisonous_refund_set_aside() {
     let record = submitting();
     let policy = Policy::default();
-    let facts = |intent_lost, crashes| ClaimFacts { intent_lost, crashes };
+    let facts = |intent_lost, crashes| ClaimFacts { intent_lost, crashes, lost_at: None };
     assert_eq!(next_step(&record, facts(false, 0), &policy), Step::Submit);
     assert_eq!(next_step(&record, facts(true, 1), &policy), Step::Recover);
     assert_eq!(next_step(&record, facts(true, 3), &policy), Step::SetAside);
@@ -338,7 +339,7 @@ fn a_parked_refund_that_brings_down_its_workers_is_left_alone_for_a_day() {
     let policy = Policy::default();
     let poison = set_aside(ParkCause::Poison, String::new(), at(0));
     let parked = after(submitting(), poison, at(0), &policy).record;
-    let facts = ClaimFacts { intent_lost: false, crashes: 3 };
+    let facts = ClaimFacts { crashes: 3, ..ClaimFacts::default() };
     assert_eq!(next_step(&parked, facts, &policy), Step::SetAside);
 }
 
@@ -353,4 +354,126 @@ fn what_is_deferred_decides_nothing() {
         record = deferred.record;
     }
     assert_eq!(record.state.kind(), StateKind::Unconfirmed, "not even past the horizon");
+}
+
+fn by() -> Decision {
+    Decision { who: "ann".to_owned(), reason: "seen in the portal".to_owned() }
+}
+
+#[test]
+fn a_refund_older_than_a_loss_of_writes_is_asked_about_until_absence_is_believed_and_then_sent() {
+    let policy = policy(Duplicates::Unknown);
+    let facts = |lost: Option<u64>| ClaimFacts { lost_at: lost.map(at), ..ClaimFacts::default() };
+    let record = submitting();
+    assert_eq!(next_step(&record, facts(None), &policy), Step::Submit);
+    assert_eq!(next_step(&record, facts(Some(5)), &policy), Step::Doubt);
+    let doubt = Event::WritesLost { note: String::new() };
+    let mut record = after(record, doubt, at(5), &policy).record;
+    assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Unconfirmed, 0));
+    for minute in [6, 7, 15] {
+        record = after(record, not_found(), at(minute), &policy).record;
+        assert_eq!(record.state.kind(), StateKind::Unconfirmed);
+    }
+    let cleared = after(record, not_found(), at(16), &policy).record;
+    assert_eq!(cleared.state.kind(), StateKind::Requested, "though no resend is certified");
+    let claimed = after(cleared, Event::SubmitStarted, at(17), &policy).record;
+    assert_eq!(next_step(&claimed, facts(Some(5)), &policy), Step::Submit);
+    assert_eq!(next_step(&claimed, facts(Some(17)), &policy), Step::Doubt);
+}
+
+#[test]
+fn a_doubted_refund_that_the_gateway_shows_was_sent() {
+    let policy = policy(Duplicates::Unknown);
+    let doubt = Event::WritesLost { note: String::new() };
+    let record = after(submitting(), doubt, at(5), &policy).record;
+    let shown = query_event(&record, &found("PROCESSING", 500, Grade::A), at(6));
+    let record = after(record, shown, at(6), &policy).record;
+    assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Processing, 1));
+}
+
+#[test]
+fn a_released_refund_is_queried_first_and_gets_a_new_horizon() {
+    let policy = policy(Duplicates::Unknown);
+    let horizon = set_aside(ParkCause::Horizon, String::new(), at(30_000));
+    let parked = after(submitting(), horizon, at(30_000), &policy).record;
+    let released = after(parked, Event::Released(by()), at(40_000), &policy);
+    assert_eq!((released.record.state.kind(), released.publish), (StateKind::Unconfirmed, false));
+    assert_eq!(next_step(&released.record, ClaimFacts::default(), &policy), Step::Query);
+    let silent = Event::NoAnswer { note: String::new(), retry_after_ms: None };
+    let later = after(released.record, silent, at(41_000), &policy);
+    assert_eq!(later.record.state.kind(), StateKind::Unconfirmed);
+}
+
+#[test]
+fn what_a_person_gives_up_frees_its_amount_only_if_nothing_was_sent() {
+    let policy = Policy::default();
+    let abandon = || Event::Abandoned { at: at(9), by: by() };
+    let unsent = after(admitted("R1", 500, at(0)), abandon(), at(9), &policy);
+    let reserve = |advanced: &Advanced| advanced.order.clone().unwrap().reserve;
+    assert_eq!(reserve(&unsent), Reserve::Free(unsent.record.refund.amount));
+    let sent = after(submitting(), unknown(), at(1), &policy).record;
+    let sent = after(sent, abandon(), at(9), &policy);
+    assert_eq!(reserve(&sent), Reserve::Keep);
+    assert!(sent.publish && sent.plan == Plan::Ended);
+    let resolved = Event::Resolved { outcome: Outcome::Failed, at: at(10), by: by() };
+    let resolved = after(sent.record, resolved, at(10), &policy);
+    assert_eq!(reserve(&resolved), Reserve::Free(resolved.record.refund.amount));
+    assert!(resolved.publish);
+    assert_eq!(resolved.record.tally.results, 2);
+}
+
+#[test]
+fn a_correction_publishes_anew_and_holds_again_what_was_freed() {
+    let policy = Policy::default();
+    let accepted = Event::Accepted { gateway_refund_no: None };
+    let held = after(submitting(), accepted, at(0), &policy).record;
+    let failed = query_event(&held, &found("FAIL", 500, Grade::A), at(1));
+    let failed = after(held, failed, at(1), &policy).record;
+    let again = query_event(&failed, &found("FAIL", 500, Grade::A), at(2));
+    assert!(matches!(again, Event::Confirmed { .. }), "{again:?}");
+    let same = after(failed.clone(), again, at(2), &policy);
+    assert_eq!((same.publish, same.order, same.plan), (false, None, Plan::Ended));
+    for (word, outcome) in [("SUCCESS", StateKind::Settled), ("PROCESSING", StateKind::Parked)] {
+        let other = query_event(&failed, &found(word, 500, Grade::A), at(3));
+        let corrected = after(failed.clone(), other, at(3), &policy);
+        assert_eq!(corrected.record.state.kind(), outcome, "{word}");
+        assert!(corrected.publish);
+        assert_eq!(corrected.record.tally.results, 2);
+        let reserve = corrected.order.unwrap().reserve;
+        assert_eq!(reserve, Reserve::HoldAgain(failed.refund.amount), "{word}");
+    }
+}
+
+#[test]
+fn an_answer_that_proves_nothing_leaves_the_end_as_it_is() {
+    let policy = Policy::default();
+    let resolved = |outcome| {
+        let sent = after(submitting(), unknown(), at(0), &policy).record;
+        after(sent, Event::Resolved { outcome, at: at(1), by: by() }, at(1), &policy).record
+    };
+    for outcome in [Outcome::Succeeded, Outcome::Failed] {
+        for event in [not_found(), Event::NoAnswer { note: String::new(), retry_after_ms: None }] {
+            let end = resolved(outcome);
+            let after = after(end.clone(), event, at(2), &policy);
+            assert_eq!((after.record.state, after.publish), (end.state, false));
+        }
+    }
+    for outcome in [Outcome::Succeeded, Outcome::Failed] {
+        for word in ["SUCCESS", "FAIL", "PROCESSING", "CHANGE"] {
+            let unsigned = query_event(&resolved(outcome), &found(word, 499, Grade::B), at(2));
+            assert!(unsigned.kind().is_query(), "{word}: {unsigned:?}");
+        }
+    }
+}
+
+#[test]
+fn the_version_that_a_person_sees_changes_with_what_happens_and_not_with_every_poll() {
+    let policy = Policy::default();
+    let record = after(submitting(), Event::Accepted { gateway_refund_no: None }, at(0), &policy);
+    let seen = record.record.tally.revision;
+    let polled = query_event(&record.record, &found("PROCESSING", 500, Grade::A), at(1));
+    let polled = after(record.record, polled, at(1), &policy).record;
+    assert_eq!(polled.tally.revision, seen);
+    let done = query_event(&polled, &found("SUCCESS", 500, Grade::A), at(2));
+    assert!(after(polled, done, at(2), &policy).record.tally.revision > seen);
 }

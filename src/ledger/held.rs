@@ -41,8 +41,8 @@ impl Hold {
     }
 
     /// What a claim finds beside the record.
-    pub(super) fn facts(self) -> ClaimFacts {
-        ClaimFacts { intent_lost: self.mark == Mark::IntentLost, crashes: self.crashes }
+    pub(super) fn facts(self, lost_at: Option<UnixMillis>) -> ClaimFacts {
+        ClaimFacts { intent_lost: self.mark == Mark::IntentLost, crashes: self.crashes, lost_at }
     }
 }
 

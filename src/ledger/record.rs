@@ -123,8 +123,8 @@ struct StoredState {
     s: State,
     /// Admitted at.
     a: i64,
-    /// Attempts, polls, results.
-    t: (u32, u32, u32),
+    /// Attempts, polls, results, revision.
+    t: (u32, u32, u32, u32),
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sub: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,7 +143,7 @@ enum State {
     Refused(u32, Option<(u32, i64)>, String, String, char),
     Processing(u32),
     Parked(String, String, Proof, Vec<Status>),
-    Settled(bool, Proof, Vec<Status>, Option<String>, Option<String>),
+    Settled(String, Proof, Vec<Status>, Option<String>, Option<String>),
 }
 
 /// Grade, source, at.
@@ -165,7 +165,7 @@ pub(super) fn encode_state(record: &RefundRecord) -> Result<String, RecordError>
         v: VERSION,
         s: state_to_stored(&record.state),
         a: record.admitted_at.get(),
-        t: (record.tally.attempts, record.tally.polls, record.tally.results),
+        t: (record.tally.attempts, record.tally.polls, record.tally.results, record.tally.revision),
         sub: record.tally.submitted_at.map(UnixMillis::get),
         g: record.gateway_refund_no.as_ref().map(ToString::to_string),
         p: record.params_hash.map(|hash| STANDARD_NO_PAD.encode(hash.0)),
@@ -199,14 +199,14 @@ pub(super) fn decode_state(
         let event = EventKind::parse(&event).ok_or(RecordError::Value("event"))?;
         Ok::<_, RecordError>(HistoryLine { at, last_at: at.plus(run), times, event, note })
     };
-    let (attempts, polls, results) = stored.t;
+    let (attempts, polls, results, revision) = stored.t;
     let submitted_at = stored.sub.map(UnixMillis::new);
     Ok(RefundRecord {
         refund,
         order_scope,
         admitted_at: UnixMillis::new(stored.a),
         state: state_from_stored(stored.s)?,
-        tally: Tally { attempts, polls, submitted_at, results },
+        tally: Tally { attempts, polls, submitted_at, results, revision },
         gateway_refund_no: stored.g.as_deref().map(GatewayRefundNo::parse).transpose()?,
         params_hash: stored.p.as_deref().map(decode_hash).transpose()?,
         history: stored.h.into_iter().map(line).collect::<Result<_, _>>()?,
@@ -254,7 +254,7 @@ fn state_to_stored(state: &RefundState) -> State {
             parking.lines.iter().map(status).collect(),
         ),
         RefundState::Settled(end) => State::Settled(
-            end.outcome == Outcome::Succeeded,
+            end.outcome.as_str().to_owned(),
             proof(&end.evidence),
             end.lines.iter().map(status).collect(),
             end.code.clone(),
@@ -285,9 +285,9 @@ fn state_from_stored(state: State) -> Result<RefundState, RecordError> {
             evidence: evidence_of(evidence)?,
             lines: lines_of(lines)?,
         }),
-        State::Settled(succeeded, evidence, lines, code, message) => {
+        State::Settled(outcome, evidence, lines, code, message) => {
             RefundState::Settled(Settlement {
-                outcome: if succeeded { Outcome::Succeeded } else { Outcome::Failed },
+                outcome: Outcome::parse(&outcome).ok_or(RecordError::Value("outcome"))?,
                 evidence: evidence_of(evidence)?,
                 lines: lines_of(lines)?,
                 code,

@@ -26,7 +26,7 @@ fn sample(kind: StateKind) -> RefundRecord {
     let mut record = admitted("R1", 500, at);
     record.refund.metadata = Some("{\"a\": 1.50}".to_owned());
     record.params_hash = Some(ParamsHash([7; 32]));
-    record.tally = Tally { attempts: 1, polls: 4, submitted_at: Some(at), results: 1 };
+    record.tally = Tally { attempts: 1, polls: 4, submitted_at: Some(at), results: 1, revision: 3 };
     let event = Event::NoAnswer { note: "HTTP 502".to_owned(), retry_after_ms: None };
     record.remember(&event, at);
     record.remember(&event, at.plus(5_000));

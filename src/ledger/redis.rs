@@ -13,11 +13,12 @@ use super::held::{Hold, as_held, order_ids};
 use super::keys::Keys;
 use super::record::{RecordError, decode_refund, decode_state, encode_refund, encode_state};
 use super::scripts::{AdmitItem, AdmitReply, ClaimItem, CommitItem, OrderEnd, Scripts};
+use crate::domain::order::Reserve;
 use crate::domain::step::Plan;
 use crate::domain::{AmountCents, RefundNo, RefundRecord, UnixMillis};
 use crate::ports::ledger::{
-    Admission, Admitted, BATCH_MAX, Claim, Claims, Commit, Committed, Filter, Lease, Page, Refusal,
-    Stored,
+    Act, Acted, Admission, Admitted, BATCH_MAX, Claim, Claims, Clearance, Cleared, Commit,
+    Committed, Fence, Filter, Lease, Page, Pause, PutBack, Refusal, Stored,
 };
 use crate::ports::{Ledger, LedgerError, chain};
 
@@ -160,6 +161,8 @@ impl Ledger for RedisLedger {
             self.scripts.claim(&mut con, &self.keys, bounds, &owner).await.map_err(map_error)?;
         let next_due = reply.next_due.map(from_score);
         let mut claims = Claims { next_due, ..Claims::default() };
+        let fence = Fence { number: reply.fence, word: owner.as_str().into() };
+        let lease = |refund_no| Lease { refund_no, fence: fence.clone(), until };
         for item in reply.items {
             // The whole batch is leased by now, so one alien entry must not lose the others.
             let refund_no = match RefundNo::parse(&item.refund_no) {
@@ -170,11 +173,8 @@ impl Ledger for RedisLedger {
                 }
             };
             match decode(&item.refund_no, &item.record, &item.state) {
-                Ok(record) => {
-                    let lease = Lease { refund_no, fence: reply.fence, until };
-                    claims.claims.push(claim(lease, record, &item));
-                }
-                Err(err) => claims.unreadable.push((refund_no, chain(&err))),
+                Ok(record) => claims.claims.push(claim(lease(refund_no), record, &item)),
+                Err(err) => claims.unreadable.push((lease(refund_no), chain(&err))),
             }
         }
         Ok(claims)
@@ -203,6 +203,34 @@ impl Ledger for RedisLedger {
             if stored { Committed::Stored } else { Committed::StaleFence }
         };
         Ok(stored.into_iter().map(verdict).collect())
+    }
+
+    async fn put_back(&self, _batch: &[PutBack], _now: UnixMillis) -> Result<(), LedgerError> {
+        Err(LedgerError::Unfit("not yet".to_owned()))
+    }
+
+    async fn clear(
+        &self,
+        batch: &[Clearance],
+        _now: UnixMillis,
+    ) -> Result<Vec<Cleared>, LedgerError> {
+        Ok(vec![Cleared::Go; batch.len()])
+    }
+
+    async fn act(&self, _act: &Act, _now: UnixMillis) -> Result<Acted, LedgerError> {
+        Err(LedgerError::Unfit("not yet".to_owned()))
+    }
+
+    async fn pause(&self, _pause: &Pause) -> Result<bool, LedgerError> {
+        Err(LedgerError::Unfit("not yet".to_owned()))
+    }
+
+    async fn resume(&self, _resume: &Pause) -> Result<bool, LedgerError> {
+        Err(LedgerError::Unfit("not yet".to_owned()))
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, LedgerError> {
+        Err(LedgerError::Unfit("not yet".to_owned()))
     }
 
     async fn nudge(&self, refund_nos: &[RefundNo], now: UnixMillis) -> Result<(), LedgerError> {
@@ -282,7 +310,7 @@ fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
 }
 
 fn claim(lease: Lease, record: RefundRecord, item: &ClaimItem) -> Claim {
-    Claim { lease, record: as_held(record, item.lease), facts: item.lease.facts() }
+    Claim { lease, record: as_held(record, item.lease), facts: item.lease.facts(None) }
 }
 
 fn commit_item(commit: &Commit) -> Result<CommitItem, LedgerError> {
@@ -290,7 +318,7 @@ fn commit_item(commit: &Commit) -> Result<CommitItem, LedgerError> {
     let no = record.refund.refund_no.as_str();
     Ok(CommitItem {
         refund_no: no.to_owned(),
-        fence: commit.lease.fence,
+        fence: commit.lease.fence.number,
         state: encode_state(record).map_err(|err| corrupt(no, &err))?,
         due: match commit.plan {
             Plan::Due(at) => Some(at.get()),
@@ -300,10 +328,13 @@ fn commit_item(commit: &Commit) -> Result<CommitItem, LedgerError> {
             .result
             .as_ref()
             .map(|result| (result.event_id.clone(), result.outcome, result.json.clone())),
-        order: commit.order.as_ref().map(|release| OrderEnd {
+        order: commit.order.as_ref().map(|change| OrderEnd {
             ids: order_ids(&record.order_scope, &record.refund),
-            freed: release.freed.map_or(0, AmountCents::get),
-            next_at: release.next_at.get(),
+            freed: match change.reserve {
+                Reserve::Keep | Reserve::HoldAgain(_) => 0,
+                Reserve::Free(amount) => amount.get(),
+            },
+            next_at: change.next_at.get(),
         }),
     })
 }

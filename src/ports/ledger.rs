@@ -6,9 +6,12 @@
 
 use std::error::Error;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use super::acts::{Act, Acted, Audit, Pause};
+use crate::domain::order::OrderChange;
 use crate::domain::refund::RefundRecord;
 use crate::domain::state::StateKind;
 use crate::domain::step::{ClaimFacts, Plan};
@@ -102,13 +105,23 @@ pub struct Publication {
     pub json: String,
 }
 
-/// The right to act on one refund until a moment, and the number that proves it.
+/// What proves that a lease is still the one that was given: a number that every claim raises, and
+/// a word of the claim itself, because the number may come again after Redis has lost writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// Higher with every claim, as long as Redis loses nothing.
+    pub number: u64,
+    /// Unlike the word of any other claim.
+    pub word: Arc<str>,
+}
+
+/// The right to act on one refund until a moment, and the fence that proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// Which refund.
     pub refund_no: RefundNo,
-    /// Higher with every claim; a write with a lower one is refused.
-    pub fence: u64,
+    /// A write with another one is refused.
+    pub fence: Fence,
     /// When the lease ends.
     pub until: UnixMillis,
 }
@@ -129,8 +142,8 @@ pub struct Claim {
 pub struct Claims {
     /// The refunds that are now leased, oldest due time first.
     pub claims: Vec<Claim>,
-    /// Refunds whose records cannot be read; left leased, so that they come back later.
-    pub unreadable: Vec<(RefundNo, String)>,
+    /// Refunds whose records cannot be read, and why; the caller puts them back.
+    pub unreadable: Vec<(Lease, String)>,
     /// When the next refund is due, if fewer than wanted were.
     pub next_due: Option<UnixMillis>,
 }
@@ -146,17 +159,52 @@ pub struct Commit {
     pub plan: Plan,
     /// The result to publish in the same write.
     pub result: Option<Publication>,
-    /// What the end of this refund means for its order.
-    pub order: Option<OrderRelease>,
+    /// What this means for its order.
+    pub order: Option<OrderChange>,
 }
 
-/// The end of a refund, as its order sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderRelease {
-    /// The amount that becomes free again: only a settled failure frees it.
-    pub freed: Option<AmountCents>,
-    /// No submit of the order's next refund before this moment.
-    pub next_at: UnixMillis,
+/// A leased refund that goes back as it was: it waits for a limit, or this program cannot read it.
+#[derive(Debug, Clone)]
+pub struct PutBack {
+    /// The right to put it back.
+    pub lease: Lease,
+    /// When it is to be looked at again.
+    pub due_at: UnixMillis,
+}
+
+/// A question right before the bytes of a submit leave.
+#[derive(Debug, Clone)]
+pub struct Clearance {
+    /// The lease under which it is to be sent.
+    pub lease: Lease,
+    /// The account that pays.
+    pub account: AccountName,
+    /// The daily limit of that account, if it has one.
+    pub daily: Option<Daily>,
+}
+
+/// What an account may send in one day. A refund counts once, on the day of its first clearance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Daily {
+    /// Days since 1970-01-01, UTC.
+    pub day: u64,
+    /// The amount that asks for clearance, minor units.
+    pub amount: AmountCents,
+    /// The most that may be cleared in that day, minor units.
+    pub limit_cents: u64,
+}
+
+/// The answer to a [`Clearance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleared {
+    /// The lease is held, nothing is paused, the amount is counted: send.
+    Go,
+    /// Another worker holds the refund, or somebody acted on it: do not send, do not write.
+    Lost,
+    /// Submits are paused: do not send.
+    Paused,
+    /// The account has sent what it may send today: do not send.
+    DailyLimit,
 }
 
 /// What became of a [`Commit`].
@@ -278,8 +326,38 @@ pub trait Ledger: Send + Sync + Debug {
         now: UnixMillis,
     ) -> Result<Vec<Committed>, LedgerError>;
 
-    /// Makes refunds due now that are neither leased, nor ended, nor waiting for their submit.
-    /// Harmless to repeat.
+    /// Gives leased refunds back as they were before the claim, due when the caller says: no
+    /// attempt, no crash, no line of history. One whose lease is gone is left alone, so a repeat does
+    /// nothing further.
+    async fn put_back(&self, batch: &[PutBack], now: UnixMillis) -> Result<(), LedgerError>;
+
+    /// Says whether submits may leave now, and counts their amounts where the account has a daily
+    /// limit. Answers in the order of the batch. What is counted stays counted, once a refund; a repeat
+    /// changes nothing.
+    async fn clear(
+        &self,
+        batch: &[Clearance],
+        now: UnixMillis,
+    ) -> Result<Vec<Cleared>, LedgerError>;
+
+    /// Stores what a person decided, with its audit line, in one write. A repeat finds the refund
+    /// changed.
+    async fn act(&self, act: &Act, now: UnixMillis) -> Result<Acted, LedgerError>;
+
+    /// Stops the submits of one account, or of all (`None`); queries go on. From the return on, no
+    /// worker's [`Self::clear`] lets a submit go. Returns whether that is new; the audit line is written
+    /// only then.
+    async fn pause(&self, pause: &Pause) -> Result<bool, LedgerError>;
+
+    /// Lets the submits of one account, or of all that are not paused by themselves, go on. Returns
+    /// whether they were paused; the audit line is written only then.
+    async fn resume(&self, resume: &Pause) -> Result<bool, LedgerError>;
+
+    /// What is paused now.
+    async fn pauses(&self) -> Result<Vec<Pause>, LedgerError>;
+
+    /// Makes refunds due now that are not leased and not waiting for their submit, ended ones
+    /// included: the gateway is asked about them again. Harmless to repeat.
     async fn nudge(&self, refund_nos: &[RefundNo], now: UnixMillis) -> Result<(), LedgerError>;
 
     /// Reads one refund.

@@ -4,6 +4,7 @@
 //! answers `Ok`, and what an error lets the caller do next.
 
 pub mod accounts;
+pub mod acts;
 pub mod clock;
 pub mod gateway;
 pub mod ledger;

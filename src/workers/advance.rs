@@ -5,13 +5,12 @@
 
 use super::Parts;
 use crate::contract::result_of;
+use crate::domain::answer::{query_event, set_aside};
 use crate::domain::evidence::{Found, StatusLine, StatusWord};
-use crate::domain::state::{
-    Event, EventKind, IllegalTransition, Outcome, ParkCause, RefundState, StateKind,
-};
-use crate::domain::step::{Advanced, Step, advance, defer, next_step, query_event, set_aside};
+use crate::domain::state::{Event, IllegalTransition, Outcome, ParkCause, RefundState, StateKind};
+use crate::domain::step::{Advanced, Step, advance, defer, next_step};
 use crate::domain::{Grade, RefundNo, RefundRecord, UnixMillis};
-use crate::ports::ledger::{Claim, Commit, OrderRelease};
+use crate::ports::ledger::{Claim, Clearance, Cleared, Commit, Lease, PutBack};
 use crate::ports::{Account, Certainty, GatewayError, QueryAnswer, chain};
 
 /// How long a refund waits whose account the configuration no longer has, ms.
@@ -19,6 +18,20 @@ const NO_ACCOUNT_WAIT_MS: u64 = 60_000;
 
 /// Most lines of other refunds that one answer is searched for.
 const OTHERS_MAX: usize = 50;
+
+/// How long a refund waits whose submit may not leave now, ms: paused, or over the daily limit.
+const NOT_CLEARED_WAIT_MS: u64 = 10_000;
+
+/// What a worker does with a lease when it is done.
+#[derive(Debug, Clone)]
+pub enum Done {
+    /// Something happened to the refund: it is stored.
+    Step(Box<Commit>),
+    /// Nothing did: it goes back as it was, and is looked at again later.
+    Back(PutBack),
+    /// Another worker decides from here, or the lease runs out by itself.
+    Left,
+}
 
 /// Takes claimed refunds one step further.
 #[derive(Debug)]
@@ -32,57 +45,82 @@ impl Handler {
         Self { parts }
     }
 
-    /// Does what is next for the claimed refund. `None` leaves the refund to its lease.
+    /// Does what is next for the claimed refund.
     ///
     /// # Errors
     /// [`IllegalTransition`] is a defect of refundd; the refund is left to its lease.
-    pub async fn handle(&self, claim: Claim) -> Result<Option<Box<Commit>>, IllegalTransition> {
+    pub async fn handle(&self, claim: Claim) -> Result<Done, IllegalTransition> {
         let Some(account) = self.parts.accounts.get(&claim.record.refund.account) else {
-            return self.without_account(claim).map(Some);
+            return self.without_account(claim).map(Done::Step);
         };
         match next_step(&claim.record, claim.facts, &account.policy) {
-            Step::Submit => self.submit(claim, account).await.map(Some),
-            Step::Query => self.query(claim, account).await.map(Some),
+            Step::Submit => self.submit(claim, account).await,
+            Step::Query => self.query(claim, account).await.map(Done::Step),
             Step::Recover => {
                 let note = "the worker that was submitting it is gone".to_owned();
-                self.commit(claim, account, &Event::AnswerUnknown { note }).map(Some)
+                self.commit(claim, account, &Event::AnswerUnknown { note }).map(Done::Step)
             }
-            Step::SetAside => self.set_aside(claim, account).map(Some),
-            Step::Nothing => Ok(None),
+            Step::Doubt => {
+                let note = "the ledger may have lost that it was sent".to_owned();
+                self.commit(claim, account, &Event::WritesLost { note }).map(Done::Step)
+            }
+            Step::SetAside => self.set_aside(claim, account).map(Done::Step),
+            Step::Nothing => Ok(Done::Left),
         }
     }
 
     /// Submits once. The claim has recorded the intent.
-    async fn submit(
-        &self,
-        mut claim: Claim,
-        account: &Account,
-    ) -> Result<Box<Commit>, IllegalTransition> {
+    async fn submit(&self, mut claim: Claim, account: &Account) -> Result<Done, IllegalTransition> {
         let now = self.parts.clock.now();
         let hash = account.submitter.params_hash(&claim.record.refund);
         if claim.record.params_hash != Some(hash) {
             if claim.record.tally.attempts > 1 {
                 let message = "a resend would not be equal to the first send".to_owned();
                 let event = set_aside(ParkCause::ParamsChanged, message, now);
-                return self.commit(claim, account, &event);
+                return self.commit(claim, account, &event).map(Done::Step);
             }
             // Nothing has been sent yet. The intent is recorded anew, for what is to be sent now.
             claim.record.params_hash = Some(hash);
             let note = "the parameters have changed since it was admitted".to_owned();
             let event = Event::NotSent { note, retry_after_ms: None };
-            return self.commit(claim, account, &event);
+            return self.commit(claim, account, &event).map(Done::Step);
         }
-        // The last look before bytes leave: whoever was stopped for a while must not send.
-        if now.plus(account.longest_call_ms) >= claim.lease.until {
-            let note = "the lease is too short to send".to_owned();
-            return self.commit(claim, account, &Event::NotSent { note, retry_after_ms: None });
+        if let Some(stopped) = self.stopped(&claim, account).await {
+            return Ok(stopped);
         }
         let answer = account.submitter.submit(&claim.record.refund).await;
         let event = match answer {
             Ok(accepted) => Event::Accepted { gateway_refund_no: accepted.gateway_refund_no },
             Err(err) => submit_event(&err, self.parts.clock.now()),
         };
-        self.commit(claim, account, &event)
+        self.commit(claim, account, &event).map(Done::Step)
+    }
+
+    /// The last look before bytes leave: the lease is held in the ledger and long enough, and nobody
+    /// has stopped the submits. `None` means go.
+    async fn stopped(&self, claim: &Claim, account: &Account) -> Option<Done> {
+        let lease = &claim.lease;
+        let back = |at: UnixMillis, wait_ms| {
+            Some(Done::Back(PutBack { lease: lease.clone(), due_at: at.plus(wait_ms) }))
+        };
+        let now = self.parts.clock.now();
+        let clearance =
+            Clearance { lease: lease.clone(), account: account.name.clone(), daily: None };
+        let answer = match self.parts.ledger.clear(&[clearance], now).await {
+            Ok(answers) => answers.into_iter().next(),
+            Err(err) => {
+                tracing::warn!(refund.no = %lease.refund_no, err = %chain(&err), "not sent");
+                None
+            }
+        };
+        // Whoever was stopped for a while must not send: the lease must outlast the longest call.
+        let now = self.parts.clock.now();
+        match answer {
+            Some(Cleared::Go) if now.plus(account.longest_call_ms) < lease.until => None,
+            Some(Cleared::Go) | None => back(now, 0),
+            Some(Cleared::Lost) => Some(Done::Left),
+            Some(Cleared::Paused | Cleared::DailyLimit) => back(now, NOT_CLEARED_WAIT_MS),
+        }
     }
 
     /// Asks the gateway once.
@@ -126,10 +164,11 @@ impl Handler {
     }
 
     /// Stops a refund whose handling has failed too often; one that is parked already is left alone
-    /// until its next daily query.
+    /// until its next daily query, and one that has ended until somebody asks again.
     fn set_aside(&self, claim: Claim, account: &Account) -> Result<Box<Commit>, IllegalTransition> {
         let message = format!("handling it failed {} times in a row", claim.facts.crashes);
-        let event = if claim.record.state.kind() == StateKind::Parked {
+        let kind = claim.record.state.kind();
+        let event = if kind == StateKind::Parked || kind == StateKind::Settled {
             Event::NoAnswer { note: message, retry_after_ms: None }
         } else {
             set_aside(ParkCause::Poison, message, self.parts.clock.now())
@@ -154,7 +193,7 @@ impl Handler {
         let at = self.parts.clock.now();
         let deferred = defer(claim.record, &event, at, NO_ACCOUNT_WAIT_MS)?;
         let scope = deferred.record.order_scope.clone();
-        Ok(commit(claim.lease, deferred, &scope, 0, at))
+        Ok(commit(claim.lease, deferred, &scope))
     }
 
     /// What `event` makes of the refund, ready for the ledger.
@@ -166,8 +205,7 @@ impl Handler {
     ) -> Result<Box<Commit>, IllegalTransition> {
         let at = self.parts.clock.now();
         let advanced = advance(claim.record, event, at, &account.policy)?;
-        let gateway = account.submitter.gateway();
-        Ok(commit(claim.lease, advanced, gateway, account.policy.order_gap_ms, at))
+        Ok(commit(claim.lease, advanced, account.submitter.gateway()))
     }
 }
 
@@ -190,7 +228,9 @@ fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Eve
         tracing::error!(refund.no = %record.refund.refund_no, %err, "security: answer not used");
     }
     match err.certainty() {
-        Certainty::Contradicted if record.state.kind() != StateKind::Parked => {
+        Certainty::Contradicted
+            if !matches!(record.state.kind(), StateKind::Parked | StateKind::Settled) =>
+        {
             set_aside(ParkCause::Discrepancy, note, at)
         }
         Certainty::Contradicted
@@ -211,11 +251,16 @@ async fn tell_others(parts: Parts, own: RefundNo, lines: Vec<StatusLine>) {
                     tracing::error!(
                         refund.no = %no,
                         status = line.status,
-                        "the gateway now contradicts the published outcome; a person must look"
+                        "the gateway contradicts the published outcome; it is asked again"
                     );
                 }
-                // Only a shortcut: its own schedule asks anyway; one that has ended is left alone.
-                drop(parts.ledger.nudge(&[no], parts.clock.now()).await);
+                // Only a shortcut for what is under way: its own schedule asks anyway. What has ended is
+                // asked about again only where this answer contradicts it.
+                if stored.record.state.kind() != StateKind::Settled
+                    || contradicts(&stored.record, line.word)
+                {
+                    drop(parts.ledger.nudge(&[no], parts.clock.now()).await);
+                }
             }
             Ok(None) if line.word == StatusWord::Success => tracing::warn!(
                 refund.no = %own,
@@ -234,34 +279,10 @@ fn contradicts(record: &RefundRecord, word: StatusWord) -> bool {
     (end.outcome == Outcome::Succeeded) != (word == StatusWord::Success)
 }
 
-/// When the refund was last sent, as far as its history tells.
-fn last_submit_at(record: &RefundRecord) -> Option<UnixMillis> {
-    let sent = record.history.iter().rev().find(|line| line.event == EventKind::SubmitStarted);
-    sent.map(|line| line.last_at).or(record.tally.submitted_at)
-}
-
-/// Everything that the end or the pause of a refund writes, in one commit.
-fn commit(
-    lease: crate::ports::ledger::Lease,
-    advanced: Advanced,
-    gateway: &crate::domain::GatewayName,
-    order_gap_ms: u64,
-    at: UnixMillis,
-) -> Box<Commit> {
-    let Advanced { record, plan, publish } = advanced;
+/// Everything that a step of a refund writes, in one commit.
+fn commit(lease: Lease, advanced: Advanced, gateway: &crate::domain::GatewayName) -> Box<Commit> {
+    let Advanced { record, plan, publish, order } = advanced;
     let result = if publish { result_of(&record, gateway) } else { None };
-    let order = match &record.state {
-        RefundState::Settled(end) => Some(OrderRelease {
-            freed: (end.outcome == Outcome::Failed).then_some(record.refund.amount),
-            next_at: last_submit_at(&record).map_or(at, |sent| sent.plus(order_gap_ms)),
-        }),
-        RefundState::Requested { .. }
-        | RefundState::Submitting { .. }
-        | RefundState::Unconfirmed { .. }
-        | RefundState::Refused { .. }
-        | RefundState::Processing { .. }
-        | RefundState::Parked(_) => None,
-    };
     Box::new(Commit { lease, record, plan, result, order })
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::domain::order::Reserve;
 use crate::domain::refund::ParamsHash;
 use crate::domain::step::{ClaimFacts, Plan};
 use crate::ledger::MemoryLedger;
-use crate::ports::ledger::Committed;
+use crate::ports::ledger::{Committed, Pause};
 use crate::ports::{Acceptance, Accounts, Clock, Ledger, ManualClock};
 use crate::workers::script::{Script, accounts, admission, timeout};
 
@@ -47,13 +48,28 @@ impl Desk {
 
     /// Handles the claim, commits what came of it, and moves the clock to its next due time.
     async fn handle(&self, claim: Claim) -> RefundRecord {
-        let commit = self.handler.handle(claim).await.unwrap().expect("something to commit");
+        let Done::Step(commit) = self.handler.handle(claim).await.unwrap() else {
+            panic!("a step to store");
+        };
         let stored = self.ledger.commit(&[(*commit).clone()], self.clock.now()).await.unwrap();
         assert_eq!(stored, [Committed::Stored]);
         if let Plan::Due(at) = commit.plan {
             self.clock.set(at);
         }
         commit.record
+    }
+
+    /// Sees the claim go back as it was, and moves the clock to when it is due again.
+    async fn put_back(&self, claim: Claim) {
+        let Done::Back(back) = self.handler.handle(claim).await.unwrap() else {
+            panic!("it goes back");
+        };
+        self.ledger.put_back(std::slice::from_ref(&back), self.clock.now()).await.unwrap();
+        self.clock.set(back.due_at);
+    }
+
+    fn no(&self) -> RefundNo {
+        RefundNo::parse("R1").unwrap()
     }
 
     async fn step(&self) -> RefundRecord {
@@ -96,7 +112,7 @@ async fn a_worker_that_died_while_submitting_is_followed_by_a_query_never_by_a_s
     drop(lost); // nobody ever hears of it again
     desk.clock.advance(LEASE_MS);
     let next = desk.claim().await;
-    assert_eq!(next.facts, ClaimFacts { intent_lost: true, crashes: 1 });
+    assert_eq!(next.facts, ClaimFacts { intent_lost: true, crashes: 1, lost_at: None });
     assert_eq!(desk.handle(next).await.state.kind(), StateKind::Unconfirmed);
     assert_eq!(desk.gateway.called(), Vec::<&str>::new());
     desk.gateway.query_answers("SUCCESS", 500);
@@ -110,9 +126,81 @@ async fn a_worker_that_was_held_up_for_its_whole_lease_sends_nothing() {
     let desk = Desk::open().await;
     let claim = desk.claim().await;
     desk.clock.advance(LEASE_MS - LONGEST_CALL_MS); // a call begun now could outlast the lease
-    let record = desk.handle(claim).await;
+    desk.put_back(claim).await;
     assert_eq!(desk.gateway.called(), Vec::<&str>::new());
+    let record = desk.ledger.find(&desk.no()).await.unwrap().unwrap().record;
     assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Requested, 0));
+    assert_eq!(record.history, [], "nothing has happened to it");
+}
+
+#[tokio::test]
+async fn a_worker_that_wakes_after_its_lease_was_taken_over_sends_nothing() {
+    let desk = Desk::open().await;
+    let frozen = desk.claim().await;
+    desk.clock.advance(LEASE_MS);
+    let taken_over = desk.claim().await;
+    desk.clock.set(UnixMillis::new(1_000_000)); // its own clock stood still, too
+    assert!(matches!(desk.handler.handle(frozen).await.unwrap(), Done::Left));
+    assert_eq!(desk.gateway.called(), Vec::<&str>::new());
+    desk.clock.advance(LEASE_MS);
+    assert_eq!(desk.handle(taken_over).await.state.kind(), StateKind::Unconfirmed);
+}
+
+#[tokio::test]
+async fn a_paused_refund_waits_without_an_attempt_and_is_still_asked_about() {
+    let desk = Desk::open().await;
+    let pause = Pause {
+        account: None,
+        who: "ann".to_owned(),
+        reason: "drill".to_owned(),
+        at: desk.clock.now(),
+    };
+    desk.ledger.pause(&pause).await.unwrap();
+    let claim = desk.claim().await;
+    desk.put_back(claim).await;
+    assert_eq!(desk.gateway.called(), Vec::<&str>::new());
+    desk.ledger.resume(&pause).await.unwrap();
+    desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
+    assert_eq!(desk.step().await.tally.attempts, 1);
+    desk.ledger.pause(&pause).await.unwrap();
+    desk.gateway.query_answers("SUCCESS", 500);
+    assert_eq!(desk.step().await.state.kind(), StateKind::Settled);
+    assert_eq!(desk.gateway.called(), ["submit", "query"]);
+}
+
+#[tokio::test]
+async fn after_a_loss_of_writes_the_gateway_is_asked_before_the_first_submit() {
+    let desk = Desk::open().await;
+    let backup = desk.ledger.backup();
+    desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
+    desk.step().await; // sent, and then the ledger forgets it
+    desk.ledger.lose_writes_since(backup, desk.clock.now());
+    assert_eq!(desk.step().await.state.kind(), StateKind::Unconfirmed);
+    desk.gateway.query_answers("SUCCESS", 500);
+    let record = desk.step().await;
+    assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Settled, 1));
+    assert_eq!(desk.gateway.called(), ["submit", "query"]);
+}
+
+#[tokio::test]
+async fn a_settled_refund_that_the_gateway_contradicts_is_corrected() {
+    let desk = Desk::open().await;
+    desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
+    desk.step().await;
+    desk.gateway.query_answers("FAIL", 500);
+    desk.step().await;
+    for (status, outcome) in
+        [("FAIL", None), ("SUCCESS", Some("succeeded")), ("FAIL", Some("parked"))]
+    {
+        let before = desk.ledger.results().len();
+        desk.ledger.nudge(&[desk.no()], desk.clock.now()).await.unwrap();
+        desk.gateway.query_answers(status, 500);
+        desk.step().await;
+        let new: Vec<&str> =
+            desk.ledger.results()[before..].iter().map(|result| result.outcome).collect();
+        assert_eq!(new, outcome.into_iter().collect::<Vec<_>>(), "{status}");
+    }
+    assert_eq!(desk.ledger.results().last().unwrap().event_id, "R1.3");
 }
 
 #[tokio::test]
@@ -120,7 +208,7 @@ async fn a_late_commit_of_a_frozen_worker_is_refused() {
     let desk = Desk::open().await;
     let frozen = desk.claim().await;
     desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
-    let late = desk.handler.handle(frozen).await.unwrap().unwrap();
+    let Done::Step(late) = desk.handler.handle(frozen).await.unwrap() else { panic!() };
     desk.clock.advance(LEASE_MS);
     let taken_over = desk.claim().await;
     let stale = desk.ledger.commit(&[*late], desk.clock.now()).await.unwrap();
@@ -206,7 +294,8 @@ async fn a_failure_frees_its_amount_and_a_success_does_not() {
         desk.step().await;
         desk.gateway.query_answers(status, 500);
         let claim = desk.claim().await;
-        let commit = desk.handler.handle(claim).await.unwrap().unwrap();
-        assert_eq!(commit.order.unwrap().freed.is_some(), free, "{status}");
+        let Done::Step(commit) = desk.handler.handle(claim).await.unwrap() else { panic!() };
+        let reserve = commit.order.unwrap().reserve;
+        assert_eq!(matches!(reserve, Reserve::Free(_)), free, "{status}");
     }
 }

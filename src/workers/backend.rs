@@ -12,7 +12,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tower::{Layer, Service};
 
-use crate::ports::ledger::{Claim, Commit, Committed};
+use super::advance::Done;
+use crate::ports::ledger::{Claim, Commit, Committed, PutBack};
 
 /// A claimed refund and the slot that is taken for it until it is committed.
 #[derive(Debug)]
@@ -23,13 +24,13 @@ pub(super) struct Held {
     pub(super) slot: Arc<OwnedSemaphorePermit>,
 }
 
-/// A commit on its way to the ledger, and who waits to hear of it.
+/// A write on its way to the ledger.
 #[derive(Debug)]
-pub(super) struct Pending {
-    /// What to store.
-    pub(super) commit: Commit,
-    /// Told once the ledger has answered.
-    pub(super) done: oneshot::Sender<Committed>,
+pub(super) enum Pending {
+    /// A step to store, and who waits to hear of it.
+    Step(Box<Commit>, oneshot::Sender<Committed>),
+    /// A lease to put back, and who waits for that.
+    Back(PutBack, oneshot::Sender<Committed>),
 }
 
 /// The source of refunds for one apalis worker; a worker that is made anew gets a clone.
@@ -124,7 +125,7 @@ pub(super) struct CommitService<S> {
 
 impl<S> Service<Task<Held>> for CommitService<S>
 where
-    S: Service<Task<Held>, Response = Option<Box<Commit>>>,
+    S: Service<Task<Held>, Response = Done>,
     S::Future: Send + 'static,
     S::Error: Into<BoxDynError>,
 {
@@ -143,9 +144,14 @@ where
         let commits = self.commits.clone();
         Box::pin(async move {
             match handled.await.map_err(Into::into) {
-                Ok(Some(commit)) => {
-                    let (done, stored) = oneshot::channel();
-                    commits.send(Pending { commit: *commit, done }).await?;
+                Ok(done) => {
+                    let (tell, stored) = oneshot::channel();
+                    let write = match done {
+                        Done::Step(commit) => Pending::Step(commit, tell),
+                        Done::Back(lease) => Pending::Back(lease, tell),
+                        Done::Left => return Ok(()),
+                    };
+                    commits.send(write).await?;
                     if stored.await? == Committed::StaleFence {
                         tracing::warn!(
                             refund.no = %refund_no,
@@ -153,7 +159,6 @@ where
                         );
                     }
                 }
-                Ok(None) => {}
                 // Left to its lease: the next claim counts it as a crash and, if a submit may have
                 // happened, asks the gateway first.
                 Err(err) => {

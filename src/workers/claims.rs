@@ -10,10 +10,13 @@ use super::backend::Held;
 use super::{Parts, Settings};
 use crate::domain::UnixMillis;
 use crate::ports::chain;
-use crate::ports::ledger::{BATCH_MAX, Claims};
+use crate::ports::ledger::{BATCH_MAX, Claims, PutBack};
 
 /// The longest sleep of an idle worker: a net under the wake-ups, one claim a second.
 const IDLE_MAX: Duration = Duration::from_secs(1);
+
+/// How long a refund is left alone whose record this program cannot read, ms: a newer worker can.
+const UNREADABLE_WAIT_MS: u64 = 5_000;
 
 /// First and longest pause after the ledger did not answer.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -55,10 +58,14 @@ pub(super) async fn run(
         match parts.ledger.claim(free.len(), now, until).await {
             Ok(claims) => {
                 pause = RETRY.0;
-                heard = claims.claims.iter().map(|claim| claim.lease.fence).fold(heard, u64::max);
+                heard = claims
+                    .claims
+                    .iter()
+                    .map(|claim| claim.lease.fence.number)
+                    .fold(heard, u64::max);
                 let full = claims.claims.len() == free.len();
                 let next_due = claims.next_due;
-                hand_out(claims, free, &held).await;
+                hand_out(&parts, claims, free, &held).await;
                 if !full {
                     sleep(&parts, next_due, &mut stop).await;
                 }
@@ -88,9 +95,23 @@ async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
     free
 }
 
-async fn hand_out(claims: Claims, free: Vec<OwnedSemaphorePermit>, held: &mpsc::Sender<Held>) {
-    for (refund_no, why) in claims.unreadable {
-        tracing::error!(refund.no = %refund_no, why, "its record cannot be read; left as it is");
+async fn hand_out(
+    parts: &Parts,
+    claims: Claims,
+    free: Vec<OwnedSemaphorePermit>,
+    held: &mpsc::Sender<Held>,
+) {
+    let due_at = parts.clock.now().plus(UNREADABLE_WAIT_MS);
+    let mut unreadable = Vec::new();
+    for (lease, why) in claims.unreadable {
+        tracing::error!(refund.no = %lease.refund_no, why, "its record cannot be read; left as it is");
+        unreadable.push(PutBack { lease, due_at });
+    }
+    // If this fails the leases run out by themselves; then each counts as a crash and a lost intent.
+    if !unreadable.is_empty()
+        && let Err(err) = parts.ledger.put_back(&unreadable, parts.clock.now()).await
+    {
+        tracing::warn!(err = %chain(&err), "unreadable refunds are left to their leases");
     }
     for (claim, slot) in claims.claims.into_iter().zip(free) {
         // The channel has room for every slot, so this does not wait. It fails only when the worker

@@ -7,20 +7,23 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Parts;
 use super::backend::Pending;
-use crate::ports::ledger::{BATCH_MAX, Commit, Committed};
+use crate::ports::ledger::{BATCH_MAX, Commit, Committed, PutBack};
 use crate::ports::{LedgerError, chain};
 
 /// First and longest pause after the ledger did not confirm.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
+/// A step to store, and who waits to hear of it.
+type Step = (Commit, oneshot::Sender<Committed>);
+
 /// Commits until every sender is gone and everything is stored.
 pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    let mut refused: Vec<Pending> = Vec::new();
+    let mut refused: Vec<Step> = Vec::new();
     loop {
         // What Redis refuses by itself is tried again now and then, and holds up nobody else.
         let retry = tokio::time::sleep(RETRY.1);
@@ -35,12 +38,22 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
             }
             () = retry, if !refused.is_empty() => {}
         }
-        let mut tried = std::mem::take(&mut refused);
-        if !batch.is_empty() {
-            refused = store(&parts, std::mem::take(&mut batch)).await;
+        let tried = std::mem::take(&mut refused);
+        let (mut steps, mut backs) = (Vec::new(), Vec::new());
+        for write in batch.drain(..) {
+            match write {
+                Pending::Step(commit, done) => steps.push((*commit, done)),
+                Pending::Back(lease, done) => backs.push((lease, done)),
+            }
         }
-        for pending in tried.drain(..) {
-            refused.extend(store(&parts, vec![pending]).await);
+        if !steps.is_empty() {
+            refused = store(&parts, steps).await;
+        }
+        if !backs.is_empty() {
+            put_back(&parts, backs).await;
+        }
+        for step in tried {
+            refused.extend(store(&parts, vec![step]).await);
         }
         // Something may be due sooner than the claiming side expects.
         parts.wake.notify_one();
@@ -49,10 +62,10 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
 
 /// Stores a batch, however long Redis is away. If Redis refuses the batch, its refunds are stored
 /// one by one; returns those that it refuses even so.
-async fn store(parts: &Parts, batch: Vec<Pending>) -> Vec<Pending> {
-    let (commits, waiting): (Vec<Commit>, Vec<_>) =
-        batch.into_iter().map(|pending| (pending.commit, pending.done)).unzip();
-    match persist(parts, &commits).await {
+async fn store(parts: &Parts, batch: Vec<Step>) -> Vec<Step> {
+    let (commits, waiting): (Vec<Commit>, Vec<_>) = batch.into_iter().unzip();
+    let now = || parts.clock.now();
+    match persist(parts, || parts.ledger.commit(&commits, now()), commits.len()).await {
         Ok(answers) => {
             for ((commit, answer), done) in commits.iter().zip(answers).zip(waiting) {
                 log(commit, answer);
@@ -63,28 +76,44 @@ async fn store(parts: &Parts, batch: Vec<Pending>) -> Vec<Pending> {
         Err(err) if commits.len() == 1 => {
             let refund_no = commits.first().map(|commit| commit.lease.refund_no.to_string());
             tracing::error!(refund.no = refund_no, err = %chain(&err), "its answer waits in memory");
-            let pending = commits.into_iter().zip(waiting);
-            pending.map(|(commit, done)| Pending { commit, done }).collect()
+            commits.into_iter().zip(waiting).collect()
         }
         Err(_) => {
             let mut refused = Vec::new();
-            for (commit, done) in commits.into_iter().zip(waiting) {
-                refused.extend(Box::pin(store(parts, vec![Pending { commit, done }])).await);
+            for step in commits.into_iter().zip(waiting) {
+                refused.extend(Box::pin(store(parts, vec![step])).await);
             }
             refused
         }
     }
 }
 
+/// Puts leases back. If Redis refuses, they run out by themselves, which is slower and safe.
+async fn put_back(parts: &Parts, batch: Vec<(PutBack, oneshot::Sender<Committed>)>) {
+    let (leases, waiting): (Vec<PutBack>, Vec<_>) = batch.into_iter().unzip();
+    let now = || parts.clock.now();
+    let done = persist(parts, || parts.ledger.put_back(&leases, now()), leases.len()).await;
+    if let Err(err) = done {
+        tracing::error!(refunds = leases.len(), err = %chain(&err), "leases are left to run out");
+    }
+    for done in waiting {
+        let _ = done.send(Committed::Stored);
+    }
+}
+
 /// Tries until the ledger confirms or refuses. While it is away, nothing new is claimed: this
 /// process's own leases may run out, and its answers must not lose the race against a new claim.
-async fn persist(parts: &Parts, commits: &[Commit]) -> Result<Vec<Committed>, LedgerError> {
+async fn persist<T, F: Future<Output = Result<T, LedgerError>>>(
+    parts: &Parts,
+    write: impl Fn() -> F,
+    refunds: usize,
+) -> Result<T, LedgerError> {
     let mut pause = RETRY.0;
     loop {
-        match parts.ledger.commit(commits, parts.clock.now()).await {
+        match write().await {
             Err(LedgerError::Unavailable(err)) => {
                 parts.ledger_away.store(true, Ordering::SeqCst);
-                tracing::warn!(%err, refunds = commits.len(), "answers wait in memory");
+                tracing::warn!(%err, refunds, "answers wait in memory");
             }
             done => {
                 parts.ledger_away.store(false, Ordering::SeqCst);

@@ -11,7 +11,8 @@ use crate::domain::state::StateKind;
 use crate::domain::{RefundNo, UnixMillis};
 use crate::ledger::MemoryLedger;
 use crate::ports::ledger::{
-    Admission, Admitted, Claims, Commit, Committed, Filter, Page, Refusal, Stored,
+    Act, Acted, Admission, Admitted, Claims, Clearance, Cleared, Commit, Committed, Filter, Page,
+    Pause, PutBack, Refusal, Stored,
 };
 use crate::ports::{Acceptance, LedgerError};
 
@@ -77,6 +78,28 @@ impl Ledger for Flaky {
     ) -> Result<Vec<Committed>, LedgerError> {
         away(&self.commits_to_fail)?;
         self.inner.commit(batch, now).await
+    }
+    async fn put_back(&self, batch: &[PutBack], now: UnixMillis) -> Result<(), LedgerError> {
+        self.inner.put_back(batch, now).await
+    }
+    async fn clear(
+        &self,
+        batch: &[Clearance],
+        now: UnixMillis,
+    ) -> Result<Vec<Cleared>, LedgerError> {
+        self.inner.clear(batch, now).await
+    }
+    async fn act(&self, act: &Act, now: UnixMillis) -> Result<Acted, LedgerError> {
+        self.inner.act(act, now).await
+    }
+    async fn pause(&self, pause: &Pause) -> Result<bool, LedgerError> {
+        self.inner.pause(pause).await
+    }
+    async fn resume(&self, resume: &Pause) -> Result<bool, LedgerError> {
+        self.inner.resume(resume).await
+    }
+    async fn pauses(&self) -> Result<Vec<Pause>, LedgerError> {
+        self.inner.pauses().await
     }
     async fn nudge(&self, refund_nos: &[RefundNo], now: UnixMillis) -> Result<(), LedgerError> {
         self.inner.nudge(refund_nos, now).await

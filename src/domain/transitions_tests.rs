@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::*;
-use crate::domain::Source;
+use crate::domain::state::{Absences, Decision, ParkCause, Parking, Refusal};
+use crate::domain::{Evidence, Grade, Source, UnixMillis};
 
 const AT: UnixMillis = UnixMillis::new(1_000);
 
@@ -22,6 +23,10 @@ fn parking() -> Parking {
 
 fn refusal() -> Refusal {
     Refusal { code: "0014".to_owned(), message: "parameter".to_owned(), grade: Grade::B }
+}
+
+fn by() -> Decision {
+    Decision { who: "ann".to_owned(), reason: "the bank says so".to_owned() }
 }
 
 fn sample_state(kind: StateKind) -> RefundState {
@@ -55,6 +60,11 @@ fn sample_event(kind: EventKind) -> Event {
         EventKind::Failed => Event::Failed { evidence: evidence(), lines: Vec::new() },
         EventKind::RefusalConfirmed => Event::RefusalConfirmed { at: AT },
         EventKind::SetAside => Event::SetAside(parking()),
+        EventKind::WritesLost => Event::WritesLost { note },
+        EventKind::Confirmed => Event::Confirmed { note },
+        EventKind::Released => Event::Released(by()),
+        EventKind::Resolved => Event::Resolved { outcome: Outcome::Succeeded, at: AT, by: by() },
+        EventKind::Abandoned => Event::Abandoned { at: AT, by: by() },
     }
 }
 
@@ -83,8 +93,22 @@ fn no_edge_stands_twice() {
 }
 
 #[test]
-fn a_settled_refund_has_no_way_out() {
-    assert!(TRANSITIONS.iter().all(|(state, _, _)| *state != StateKind::Settled));
+fn a_settled_refund_moves_only_by_a_correction_and_never_to_a_submit() {
+    let mut ways: Vec<_> = TRANSITIONS
+        .iter()
+        .filter(|(state, event, _)| *state == StateKind::Settled && !event.is_query())
+        .map(|(_, event, next)| (*event, *next))
+        .collect();
+    ways.sort_unstable();
+    assert_eq!(
+        ways,
+        [
+            (EventKind::Succeeded, StateKind::Settled),
+            (EventKind::Failed, StateKind::Settled),
+            (EventKind::SetAside, StateKind::Parked),
+            (EventKind::Resolved, StateKind::Settled),
+        ]
+    );
 }
 
 #[test]

@@ -1,0 +1,320 @@
+//! What the ledger in memory keeps, and what one refund's part of each operation does to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::order::{OrderAccount, OrderChange, Turn};
+use crate::domain::state::StateKind;
+use crate::domain::step::Plan;
+use crate::domain::{AccountName, GatewayName, Refund, RefundNo, RefundRecord, UnixMillis};
+use crate::ledger::held::{Hold, Mark, as_held, order_ids};
+use crate::ports::ledger::{
+    Act, Acted, Admission, Admitted, Audit, Claim, Clearance, Cleared, Commit, Committed, EntryId,
+    Fence, Lease, Pause, Publication, PutBack, Stored,
+};
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Books {
+    pub(super) refunds: BTreeMap<RefundNo, RefundRecord>,
+    pub(super) due: BTreeMap<RefundNo, Due>,
+    pub(super) leases: BTreeMap<RefundNo, (Fence, Hold)>,
+    pub(super) orders: BTreeMap<String, Order>,
+    pub(super) settled: BTreeMap<RefundNo, UnixMillis>,
+    pub(super) results: Vec<Publication>,
+    pub(super) acknowledged: Vec<EntryId>,
+    pub(super) quarantined: usize,
+    pub(super) pauses: BTreeMap<Option<AccountName>, Pause>,
+    pub(super) audit: Vec<Audit>,
+    /// What each account has been cleared to send, by day.
+    pub(super) spent: BTreeMap<(AccountName, u64), u64>,
+    /// The refunds that stand in `spent`.
+    pub(super) counted: BTreeSet<RefundNo>,
+    pub(super) lost_at: Option<UnixMillis>,
+    pub(super) seq: u64,
+}
+
+/// When a refund needs attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    At(UnixMillis),
+    /// When its order's turn comes, and not before this moment.
+    Waits(UnixMillis),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Order {
+    Account {
+        account: OrderAccount,
+        refunds: u32,
+        /// The other ids that point here, so that they go with the account.
+        others: Vec<String>,
+    },
+    Alias(String),
+}
+
+impl Books {
+    /// The id that holds the account of an order, by either of its ids, and the id to point at it.
+    pub(super) fn order_of(
+        &self,
+        scope: &GatewayName,
+        refund: &Refund,
+    ) -> Option<(String, Option<String>)> {
+        let (first, second) = order_ids(scope, refund);
+        let holder = |id: &String| match self.orders.get(id) {
+            Some(Order::Alias(other)) => Some(other.clone()),
+            Some(Order::Account { .. }) => Some(id.clone()),
+            None => None,
+        };
+        if second.is_empty() {
+            return Some((holder(&first).unwrap_or(first), None));
+        }
+        match (holder(&first), holder(&second)) {
+            (Some(one), Some(other)) if one != other => None,
+            (Some(id), _) => Some((id, Some(second))),
+            (None, Some(id)) => Some((id, Some(first))),
+            (None, None) => Some((first, Some(second))),
+        }
+    }
+
+    pub(super) fn admit(&mut self, admission: &Admission) -> Admitted {
+        let record = &admission.record;
+        let refund = &record.refund;
+        if let Some(known) = self.refunds.get(&refund.refund_no) {
+            return Admitted::Known(Box::new(known.refund.clone()));
+        }
+        let Some((id, alias)) = self.order_of(&record.order_scope, refund) else {
+            return Admitted::OrderMismatch;
+        };
+        let (mut account, refunds, mut others) = match self.orders.get(&id) {
+            Some(Order::Account { account, refunds, others }) => {
+                (account.clone(), *refunds, others.clone())
+            }
+            Some(Order::Alias(_)) | None => (OrderAccount::default(), 0, Vec::new()),
+        };
+        let due = admission.due_at;
+        let turn = match account.reserve(&refund.refund_no, refund.amount, refund.order.paid, due) {
+            Ok(turn) => turn,
+            Err(over) => {
+                let (paid_cents, held_cents) = (over.paid_cents, over.held_cents);
+                return Admitted::OverRefund { paid_cents, held_cents };
+            }
+        };
+        if let Some(alias) = alias.filter(|alias| *alias != id && !others.contains(alias)) {
+            self.orders.insert(alias.clone(), Order::Alias(id.clone()));
+            others.push(alias);
+        }
+        let order = Order::Account { account, refunds: refunds.saturating_add(1), others };
+        self.orders.insert(id, order);
+        self.refunds.insert(refund.refund_no.clone(), record.clone());
+        self.acknowledged.extend(admission.entry.clone());
+        let (due, answer) = match turn {
+            Turn::At(at) => (Due::At(at), Admitted::New),
+            Turn::Waits => (Due::Waits(due), Admitted::Waiting),
+        };
+        self.due.insert(refund.refund_no.clone(), due);
+        answer
+    }
+
+    pub(super) fn due_moments(&self) -> Vec<(UnixMillis, RefundNo)> {
+        let due = self.due.iter().filter_map(|(no, due)| match due {
+            Due::At(at) => Some((*at, no.clone())),
+            Due::Waits(_) => None,
+        });
+        due.collect()
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        refund_no: &RefundNo,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Option<Claim> {
+        let record = self.refunds.get(refund_no)?.clone();
+        let hold = match self.leases.get(refund_no) {
+            Some((_, old)) => Hold {
+                mark: if old.mark == Mark::Query { Mark::Query } else { Mark::IntentLost },
+                crashes: old.crashes.saturating_add(1),
+                since: old.since,
+            },
+            None if record.state.kind() == StateKind::Requested => {
+                Hold { mark: Mark::Intent, crashes: 0, since: now }
+            }
+            None => Hold { mark: Mark::Query, crashes: 0, since: now },
+        };
+        // Nobody else claims here, so the word need not tell claims apart but by their number.
+        let fence = Fence { number: self.seq, word: self.seq.to_string().into() };
+        self.leases.insert(refund_no.clone(), (fence.clone(), hold));
+        self.due.insert(refund_no.clone(), Due::At(until));
+        let lease = Lease { refund_no: refund_no.clone(), fence, until };
+        Some(Claim { lease, record: as_held(record, hold), facts: hold.facts(self.lost_at) })
+    }
+
+    pub(super) fn commit(&mut self, commit: &Commit, now: UnixMillis) -> Committed {
+        if !self.holds(&commit.lease) {
+            return Committed::StaleFence;
+        }
+        self.store(&commit.record, commit.plan, now);
+        if let Some(change) = &commit.order {
+            self.finish(&commit.record, change);
+        }
+        self.results.extend(commit.result.clone());
+        Committed::Stored
+    }
+
+    /// Whether the lease is the one that was given last.
+    fn holds(&self, lease: &Lease) -> bool {
+        self.leases.get(&lease.refund_no).is_some_and(|(fence, _)| *fence == lease.fence)
+    }
+
+    fn store(&mut self, record: &RefundRecord, plan: Plan, now: UnixMillis) {
+        let no = &record.refund.refund_no;
+        self.leases.remove(no);
+        self.refunds.insert(no.clone(), record.clone());
+        match plan {
+            Plan::Due(at) => {
+                self.due.insert(no.clone(), Due::At(at));
+                self.settled.remove(no);
+            }
+            Plan::Ended => {
+                self.due.remove(no);
+                self.settled.insert(no.clone(), now);
+            }
+        }
+    }
+
+    pub(super) fn put_back(&mut self, back: &PutBack) {
+        if self.holds(&back.lease) {
+            self.unlease(&back.lease.refund_no, back.due_at);
+        }
+    }
+
+    /// The lease as if it had never been given: the one before it, if that ran out, or none.
+    pub(super) fn unlease(&mut self, no: &RefundNo, due_at: UnixMillis) {
+        if let Some((fence, hold)) = self.leases.get_mut(no) {
+            fence.word = "-".into();
+            match hold.crashes.checked_sub(1) {
+                Some(crashes) => hold.crashes = crashes,
+                None => drop(self.leases.remove(no)),
+            }
+        }
+        if self.leases.contains_key(no) || !self.is_settled(no) {
+            self.due.insert(no.clone(), Due::At(due_at));
+        } else {
+            self.due.remove(no);
+        }
+    }
+
+    fn is_settled(&self, no: &RefundNo) -> bool {
+        self.refunds.get(no).is_some_and(|record| record.state.kind() == StateKind::Settled)
+    }
+
+    pub(super) fn clear(&mut self, ask: &Clearance) -> Cleared {
+        if !self.holds(&ask.lease) {
+            return Cleared::Lost;
+        }
+        let account = Some(ask.account.clone());
+        if self.pauses.contains_key(&None) || self.pauses.contains_key(&account) {
+            return Cleared::Paused;
+        }
+        let no = &ask.lease.refund_no;
+        let Some(daily) = ask.daily.filter(|_| !self.counted.contains(no)) else {
+            return Cleared::Go;
+        };
+        let spent = self.spent.entry((ask.account.clone(), daily.day)).or_default();
+        let then = spent.saturating_add(daily.amount.get());
+        if then > daily.limit_cents {
+            return Cleared::DailyLimit;
+        }
+        *spent = then;
+        self.counted.insert(no.clone());
+        Cleared::Go
+    }
+
+    pub(super) fn act(&mut self, act: &Act, now: UnixMillis) -> Acted {
+        let no = &act.record.refund.refund_no;
+        let hold = self.leases.get(no).map(|(_, hold)| *hold);
+        if hold.is_some_and(|hold| hold.mark != Mark::Query) {
+            return Acted::Submitting;
+        }
+        if self.refunds.get(no) != Some(&act.seen.record) {
+            return Acted::Changed;
+        }
+        let waits = matches!(self.due.get(no), Some(Due::Waits(_)));
+        self.store(&act.record, act.plan, now);
+        if waits && act.plan != Plan::Ended {
+            self.due.insert(no.clone(), Due::Waits(now)); // its order's turn is not ours to give
+        }
+        if let Some(change) = &act.order {
+            self.finish(&act.record, change);
+        }
+        self.results.extend(act.result.clone());
+        self.audit.push(act.audit.clone());
+        Acted::Stored
+    }
+
+    pub(super) fn nudge(&mut self, no: &RefundNo, now: UnixMillis) {
+        let submits_next = |record: &RefundRecord| record.state.kind() == StateKind::Requested;
+        if self.refunds.get(no).is_none_or(submits_next) || self.leases.contains_key(no) {
+            return;
+        }
+        let due = self.due.entry(no.clone()).or_insert(Due::At(now));
+        if let Due::At(at) = due {
+            *at = (*at).min(now);
+        }
+    }
+
+    /// Takes what a step means for the order; the next refund of it may go.
+    pub(super) fn finish(&mut self, record: &RefundRecord, change: &OrderChange) {
+        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund) else {
+            return;
+        };
+        let Some(Order::Account { account, .. }) = self.orders.get_mut(&id) else {
+            return;
+        };
+        let no = &record.refund.refund_no;
+        let Some(next) = account.finish(no, change) else {
+            return;
+        };
+        let gate = account.gate_at();
+        if let Some(Due::Waits(not_before)) = self.due.get(&next).copied() {
+            self.due.insert(next, Due::At(gate.max(not_before)));
+        }
+    }
+
+    pub(super) fn stored(&self, record: &RefundRecord) -> Stored {
+        let no = &record.refund.refund_no;
+        let lease = self.leases.get(no);
+        let due = self.due.get(no);
+        Stored {
+            record: match lease {
+                Some((_, hold)) => as_held(record.clone(), *hold),
+                None => record.clone(),
+            },
+            due_at: due.and_then(|due| match due {
+                Due::At(at) => Some(*at),
+                Due::Waits(_) => None,
+            }),
+            leased: lease.is_some(),
+            waiting: matches!(due, Some(Due::Waits(_))),
+        }
+    }
+
+    pub(super) fn forget(&mut self, refund_no: &RefundNo) {
+        self.settled.remove(refund_no);
+        self.counted.remove(refund_no);
+        let Some(record) = self.refunds.remove(refund_no) else {
+            return;
+        };
+        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund) else {
+            return;
+        };
+        if let Some(Order::Account { refunds, others, .. }) = self.orders.get_mut(&id) {
+            *refunds = refunds.saturating_sub(1);
+            if *refunds == 0 {
+                for gone in std::mem::take(others) {
+                    self.orders.remove(&gone);
+                }
+                self.orders.remove(&id);
+            }
+        }
+    }
+}
