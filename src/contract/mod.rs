@@ -25,5 +25,5 @@ pub mod view;
 pub use fault::{Fault, Invalid, RejectCode, RequestError};
 pub use parse::{Readable, parse};
 pub use request::{OrderV1, RequestV1};
-pub use result::{Rejection, ResultV1, rejected, result_of};
+pub use result::{OutcomeV1, Rejection, ResultV1, rejected, result_of};
 pub use view::RefundView;

@@ -35,7 +35,7 @@ pub use clock::{RedisClock, keep_in_step};
 pub use connection::{Connector, Health};
 pub use embedded::Embedded;
 pub use keys::Keys;
-pub use memory::MemoryLedger;
+pub use memory::{Backup, MemoryLedger};
 pub use redis::RedisLedger;
 pub use requests::RedisRequests;
 pub use results::{Results, ResultsEntry};

@@ -50,6 +50,11 @@ impl MemoryLedger {
         self.books().audit.clone()
     }
 
+    /// When the next refund is due or its lease ends, whenever that is.
+    pub fn next_due(&self) -> Option<UnixMillis> {
+        self.books().due_moments().into_iter().map(|(at, _)| at).min()
+    }
+
     /// A copy of everything as it stands, to come back to.
     pub fn backup(&self) -> Backup {
         Backup(self.books().clone())

@@ -1,0 +1,482 @@
+//! The simulated world: order systems, workers, a ledger that can forget, a gateway, people, and one
+//! clock. Everything that happens follows from the seed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use refundd::domain::policy::Duplicates;
+use refundd::contract::result_of;
+use refundd::domain::state::{Decision, Event, Outcome};
+use refundd::domain::step::advance;
+use refundd::domain::{
+    AccountName, Currency, Policy, RefundNo, RefundRecord, StateKind, UnixMillis,
+};
+use refundd::intake;
+use refundd::ledger::{Backup, MemoryLedger};
+use refundd::ports::ledger::{Act, Acted, Audit, EntryId, Pause, Stored};
+use refundd::ports::{Account, Accounts, Clock, Ledger, ManualClock, RawRequest};
+use refundd::workers::advance::Handler;
+use serde_json::json;
+
+use super::faults::Faults;
+use super::gateway::{Fate, Repeats, SimGateway, TIMEOUT_MS};
+use super::worker::{Lost, Worker};
+
+const LEASE_MS: u64 = 20_000;
+const T0: UnixMillis = UnixMillis::new(1_700_000_000_000);
+
+/// What an order was paid.
+pub(super) const PAID: u64 = 1_000;
+
+/// A request as the judge knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) order: String,
+    pub(super) cents: u64,
+}
+
+/// One seed's world.
+pub(super) struct World {
+    pub(super) rng: Rng,
+    pub(super) faults: Faults,
+    pub(super) repeats: Repeats,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) ledger: Arc<MemoryLedger>,
+    pub(super) gateway: Arc<SimGateway>,
+    accounts: Arc<Accounts>,
+    intake: intake::Parts,
+    workers: Vec<Worker>,
+    /// Entries of the requests stream that nobody has acknowledged.
+    pending: Vec<RawRequest>,
+    to_push: Vec<String>,
+    pushed: u64,
+    /// Every refund number that was pushed well-formed, with its first content.
+    pub(super) asked: BTreeMap<String, Asked>,
+    /// Entries that must be answered by a rejection or by nothing.
+    backup: Option<Backup>,
+    pub(super) losses: u32,
+    pub(super) stale: usize,
+}
+
+fn sim_accounts(gateway: &Arc<SimGateway>, repeats: Repeats) -> Accounts {
+    let duplicates = match repeats {
+        Repeats::Replays => Duplicates::Replays,
+        Repeats::Rejects => Duplicates::Rejects,
+        Repeats::Executes => Duplicates::Unknown,
+    };
+    Accounts::from_iter([Account {
+        name: AccountName::parse("shop").unwrap(),
+        currency: Currency::parse("CAD").unwrap(),
+        policy: Policy { duplicates, ..Policy::default() },
+        submitter: gateway.clone(),
+        querier: gateway.clone(),
+        longest_call_ms: TIMEOUT_MS + 3_000,
+    }])
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut faults = Faults::of(&mut rng);
+        let repeats = [Repeats::Replays, Repeats::Rejects, Repeats::Executes][rng.usize(..3)];
+        if repeats == Repeats::Executes {
+            faults.write_loss = 0; // nobody can keep a gateway that pays twice from doing so then
+        }
+        let clock = Arc::new(ManualClock::new(T0));
+        let gateway =
+            Arc::new(SimGateway::new(rng.u64(..), repeats, faults.clone(), Arc::clone(&clock)));
+        let ledger = Arc::new(MemoryLedger::new());
+        let accounts = Arc::new(sim_accounts(&gateway, repeats));
+        let intake = intake::Parts {
+            requests: Arc::new(Nothing),
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            accounts: Arc::clone(&accounts),
+        };
+        let workers = rng.usize(1..=3);
+        let to_push = requests(&mut rng);
+        let mut world = Self {
+            rng,
+            faults,
+            repeats,
+            clock,
+            ledger,
+            gateway,
+            accounts,
+            intake,
+            workers: Vec::new(),
+            pending: Vec::new(),
+            to_push,
+            pushed: 0,
+            asked: BTreeMap::new(),
+            backup: None,
+            losses: 0,
+            stale: 0,
+        };
+        world.workers = (0..workers).map(|_| Worker::new(world.handler())).collect();
+        world
+    }
+
+    fn handler(&self) -> Handler {
+        Handler::new(refundd::workers::Parts {
+            ledger: self.ledger.clone(),
+            clock: self.clock.clone(),
+            accounts: Arc::clone(&self.accounts),
+            wake: Arc::default(),
+            ledger_away: Arc::default(),
+        })
+    }
+
+    fn roll(&mut self, percent: u8) -> bool {
+        self.rng.u8(..100) < percent
+    }
+
+    /// Whether and how a call to the ledger goes wrong.
+    fn lost(&mut self) -> Lost {
+        let percent = self.faults.ledger;
+        if !self.roll(percent) {
+            Lost::Nothing
+        } else if self.rng.bool() {
+            Lost::Call
+        } else {
+            Lost::Answer
+        }
+    }
+
+    /// One thing happens.
+    pub(super) async fn step(&mut self) {
+        match self.rng.u8(..100) {
+            0..6 => self.push(),
+            6..11 => self.take_in().await,
+            11..25 => self.claim().await,
+            25..50 => self.think(),
+            50..65 => self.store().await,
+            65..80 => self.gateway.handle_one(),
+            80..83 => self.gateway.settle_one(),
+            83..97 => self.pass_time().await,
+            _ => self.trouble().await,
+        }
+        tokio::task::yield_now().await; // what a handler has left to a task of its own
+    }
+
+    fn push(&mut self) {
+        let Some(text) = self.to_push.pop() else { return };
+        self.pushed += 1;
+        if let Ok(refund) = refundd::contract::parse(text.as_bytes()) {
+            let order = refund.order.gateway_order_no().map(ToString::to_string);
+            let asked = Asked { order: order.unwrap_or_default(), cents: refund.amount.get() };
+            self.asked.entry(refund.refund_no.to_string()).or_insert(asked);
+        }
+        let entry = EntryId(format!("{}-0", self.pushed));
+        self.pending
+            .push(RawRequest { entry, fields: vec![(b"request".to_vec(), text.into_bytes())] });
+    }
+
+    /// Some worker's intake takes some entries; it may die before or after.
+    async fn take_in(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let n = self.rng.usize(1..=self.pending.len());
+        match self.lost() {
+            Lost::Call => {}
+            lost => {
+                intake::take_in(&self.intake, &self.pending[..n]).await.expect("answers");
+                if lost == Lost::Nothing {
+                    let done = self.ledger.acknowledged();
+                    self.pending.retain(|request| !done.contains(&request.entry));
+                }
+            }
+        }
+    }
+
+    fn worker(&mut self) -> usize {
+        self.rng.usize(..self.workers.len())
+    }
+
+    async fn claim(&mut self) {
+        let (which, want, lost) = (self.worker(), self.rng.usize(1..=3), self.lost());
+        let now = self.clock.now();
+        if self.workers[which].paused || lost == Lost::Call {
+            return;
+        }
+        if self.workers[which].lost {
+            let heard = self.workers[which].heard;
+            self.ledger.unclaim(heard, now).await.expect("answers");
+            self.workers[which].lost = false;
+        }
+        let claims = self.ledger.claim(want, now, now.plus(LEASE_MS)).await.expect("answers");
+        if lost == Lost::Answer {
+            // Giving claims back is the owner's own affair; the ledger in memory knows no owners, so
+            // only a single worker may do it. Several leave them to their leases.
+            self.workers[which].lost = self.workers.len() == 1;
+            return;
+        }
+        for claim in claims.claims {
+            self.workers[which].hold(claim);
+        }
+    }
+
+    /// A worker gets on with its calls.
+    fn think(&mut self) {
+        let which = self.worker();
+        let worker = &mut self.workers[which];
+        if !worker.paused {
+            for call in (0..worker.calls()).rev() {
+                worker.step(call);
+            }
+        }
+    }
+
+    async fn store(&mut self) {
+        let (which, lost) = (self.worker(), self.lost());
+        let worker = &mut self.workers[which];
+        if !worker.paused {
+            let now = self.clock.now();
+            self.stale += worker.store(self.ledger.as_ref(), now, lost).await;
+        }
+    }
+
+    async fn pass_time(&mut self) {
+        let now = self.clock.now();
+        let idle = self.workers.iter().all(Worker::idle);
+        let then = match self.rng.u8(..20) {
+            0..13 if !idle => now.plus(self.rng.u64(..400)),
+            13..16 => now.plus(self.rng.u64(..TIMEOUT_MS + 2_000)),
+            16 => now.plus(self.rng.u64(..40_000)),
+            17 if self.rng.u8(..4) == 0 => now.plus(self.rng.u64(..900_000)),
+            _ if !idle => now,
+            _ => self.ledger.next_due().map_or(now, |due| due.max(now)),
+        };
+        self.move_to(then);
+    }
+
+    fn move_to(&mut self, then: UnixMillis) {
+        self.gateway.handle_before(then);
+        self.clock.set(then);
+    }
+
+    /// Something goes wrong that is nobody's call.
+    async fn trouble(&mut self) {
+        let which = self.worker();
+        let faults = self.faults.clone();
+        if self.roll(faults.crash.saturating_mul(4)) {
+            self.workers[which].crash();
+        }
+        if self.roll(faults.pause.saturating_mul(4)) {
+            self.workers[which].paused = true;
+        } else if self.rng.bool() {
+            self.workers[which].paused = false;
+        }
+        if self.roll(faults.switch.saturating_mul(4)) {
+            self.switch().await;
+        }
+        if faults.write_loss > 0 {
+            self.lose_writes();
+        }
+    }
+
+    async fn switch(&mut self) {
+        let account = self.rng.bool().then(|| AccountName::parse("shop").unwrap());
+        let (who, reason) = ("ann".to_owned(), "drill".to_owned());
+        let pause = Pause { account, who, reason, at: self.clock.now() };
+        if self.rng.bool() {
+            self.ledger.pause(&pause).await.expect("answers");
+        } else {
+            self.ledger.resume(&pause).await.expect("answers");
+        }
+    }
+
+    /// Redis goes back by some writes: those of the time since the last backup. What order systems
+    /// have pushed since comes again, because a producer whose push is gone pushes again.
+    fn lose_writes(&mut self) {
+        match self.backup.take() {
+            Some(backup) if self.rng.u8(..3) == 0 && self.losses < 2 => {
+                self.ledger.lose_writes_since(backup, self.clock.now());
+                self.losses += 1;
+            }
+            Some(backup) if self.rng.bool() => self.backup = Some(backup),
+            _ => self.backup = Some(self.ledger.backup()),
+        }
+    }
+
+    /// A person looks into the gateway's book and decides the refunds that wait for one.
+    async fn decide(&mut self) {
+        let book = self.gateway.book();
+        let nos: Vec<String> = self.asked.keys().cloned().collect();
+        for no in nos {
+            let Some(seen) = self.stored(&no).await else { continue };
+            let outcome = match book.get(&no).map(|entry| entry.fate) {
+                Some(Fate::Processing) => continue,
+                Some(Fate::Succeeded) => Outcome::Succeeded,
+                Some(Fate::Failed) | None => Outcome::Failed,
+            };
+            if seen.record.state.kind() != StateKind::Parked || seen.leased {
+                continue;
+            }
+            let by = Decision { who: "ann".to_owned(), reason: "seen in the portal".to_owned() };
+            let (before, at) = (seen.record.clone(), self.clock.now());
+            let event = Event::Resolved { outcome, at, by };
+            let done = advance(before, &event, at, &Policy::default()).expect("a legal decision");
+            let result = done.publish.then(|| result_of(&done.record, &seen.record.order_scope));
+            let act = Act {
+                audit: Audit {
+                    action: "resolve",
+                    subject: no,
+                    who: "ann".to_owned(),
+                    reason: "seen in the portal".to_owned(),
+                    change: String::new(),
+                },
+                seen,
+                record: done.record,
+                plan: done.plan,
+                result: result.flatten(),
+                order: done.order,
+            };
+            assert_eq!(self.ledger.act(&act, at).await.expect("answers"), Acted::Stored);
+        }
+    }
+
+    async fn stored(&self, no: &str) -> Option<Stored> {
+        self.ledger.find(&RefundNo::parse(no).unwrap()).await.expect("answers")
+    }
+
+    /// Whether a refund has its end, or waits for a person.
+    pub(super) async fn record(&self, no: &str) -> Option<RefundRecord> {
+        self.stored(no).await.map(|stored| stored.record)
+    }
+
+    /// The faults end; everything that is open comes to its end. Returns whether it did.
+    pub(super) async fn drain(&mut self) -> bool {
+        self.faults = Faults::none();
+        self.gateway.calm();
+        for worker in &mut self.workers {
+            worker.paused = false;
+        }
+        while !self.to_push.is_empty() {
+            self.push();
+        }
+        self.repush();
+        for account in [None, Some(AccountName::parse("shop").unwrap())] {
+            let (who, reason) = ("ann".to_owned(), "over".to_owned());
+            let resume = Pause { account, who, reason, at: self.clock.now() };
+            self.ledger.resume(&resume).await.expect("answers");
+        }
+        for _ in 0..3_000 {
+            if !self.pending.is_empty() {
+                intake::take_in(&self.intake, &self.pending).await.expect("answers");
+                self.pending.clear();
+            }
+            self.turn().await;
+            self.decide().await;
+            if self.all_done().await {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What the ledger forgot together with its admission is pushed again by its order system.
+    fn repush(&mut self) {
+        if self.losses > 0 {
+            self.to_push = self.asked.iter().map(|(no, asked)| request(no, asked)).collect();
+            while !self.to_push.is_empty() {
+                self.push();
+            }
+        }
+    }
+
+    /// One round of everybody, without faults.
+    async fn turn(&mut self) {
+        while self.gateway.waiting() > 0 {
+            self.gateway.handle_one();
+        }
+        self.gateway.settle_one();
+        let now = self.clock.now();
+        let mut busy = false;
+        for which in 0..self.workers.len() {
+            let claims = self.ledger.claim(5, now, now.plus(LEASE_MS)).await.expect("answers");
+            for claim in claims.claims {
+                self.workers[which].hold(claim);
+            }
+            let worker = &mut self.workers[which];
+            for call in (0..worker.calls()).rev() {
+                worker.step(call);
+            }
+            worker.store(self.ledger.as_ref(), now, Lost::Nothing).await;
+            busy |= !worker.idle();
+        }
+        tokio::task::yield_now().await;
+        if !busy && let Some(due) = self.ledger.next_due() {
+            self.move_to(due.max(now));
+        } else if busy && self.gateway.waiting() == 0 {
+            self.move_to(now.plus(100));
+        }
+    }
+
+    async fn all_done(&self) -> bool {
+        for no in self.asked.keys() {
+            let kind = self.record(no).await.map(|record| record.state.kind());
+            if !matches!(kind, None | Some(StateKind::Settled)) {
+                return false;
+            }
+        }
+        self.workers.iter().all(Worker::idle)
+    }
+}
+
+fn request(no: &str, asked: &Asked) -> String {
+    json!({
+        "v": 1,
+        "refund_no": no,
+        "account": "shop",
+        "amount_cents": asked.cents,
+        "currency": "CAD",
+        "order": { "gateway_order_no": asked.order, "paid_cents": PAID },
+    })
+    .to_string()
+}
+
+/// A few orders, some refunds of each, some of them more than was paid; some pushed twice, some with
+/// other content, some that nobody can read.
+fn requests(rng: &mut Rng) -> Vec<String> {
+    let orders = rng.usize(1..=4);
+    let mut all = Vec::new();
+    for n in 0..rng.usize(1..=7) {
+        let order = format!("P{}", rng.usize(..orders));
+        let asked = Asked { order, cents: rng.u64(1..=PAID / 2) };
+        let no = format!("R{n}");
+        all.push(request(&no, &asked));
+        match rng.u8(..8) {
+            0 => all.push(request(&no, &asked)),
+            1 => all.push(request(&no, &Asked { cents: asked.cents + 1, ..asked.clone() })),
+            2 => all.push(format!("{{\"v\":1,\"refund_no\":\"X{n}\",\"amount_cents\":-1}}")),
+            _ => {}
+        }
+    }
+    rng.shuffle(&mut all);
+    all
+}
+
+/// The simulation hands entries over by itself.
+#[derive(Debug)]
+struct Nothing;
+
+#[async_trait::async_trait]
+impl refundd::ports::RequestSource for Nothing {
+    async fn read(
+        &self,
+        _max: usize,
+        _block: std::time::Duration,
+    ) -> Result<Vec<RawRequest>, refundd::ports::LedgerError> {
+        Ok(Vec::new())
+    }
+    async fn reclaim(
+        &self,
+        _max: usize,
+        _idle: std::time::Duration,
+    ) -> Result<Vec<RawRequest>, refundd::ports::LedgerError> {
+        Ok(Vec::new())
+    }
+}
