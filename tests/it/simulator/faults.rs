@@ -19,6 +19,9 @@ pub(super) struct Faults {
     pub(super) put_off: u8,
     /// Executed refunds are not shown for a while (row 20). 0: shown at once.
     pub(super) invisible: u8,
+    /// And that for far longer than the account was told. Nobody can then tell a refusal from a lie, so
+    /// such a gateway refuses nothing.
+    pub(super) breaks_promise: bool,
     /// Unsigned answers to queries.
     pub(super) unsigned: u8,
     /// Status words that nobody has listed (row 22).
@@ -47,6 +50,7 @@ impl Faults {
 
     /// The faults of a seed.
     pub(super) fn of(rng: &mut Rng) -> Self {
+        let breaks_promise = rng.u8(..4) == 0;
         let worst = [0, 10, 30, 60][rng.usize(..4)];
         let mut some = |most: u8| {
             if rng.u8(..3) == 0 { 0 } else { rng.u8(..=most.min(worst)) }
@@ -56,9 +60,10 @@ impl Faults {
             message_lost: some(40),
             answer_lost: some(40),
             doubtful: some(40),
-            refused: some(20),
+            refused: if breaks_promise { 0 } else { some(20) },
             put_off: some(30),
             invisible: some(60),
+            breaks_promise,
             unsigned: some(30),
             strange_word: some(10),
             wrong_amount: some(2),

@@ -107,7 +107,12 @@ impl std::fmt::Debug for SimGateway {
 }
 
 impl SimGateway {
-    pub(super) fn new(seed: u64, repeats: Repeats, faults: Faults, clock: Arc<ManualClock>) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        repeats: Repeats,
+        faults: Faults,
+        clock: Arc<ManualClock>,
+    ) -> Self {
         let inside = Inside {
             rng: Rng::with_seed(seed),
             faults,
@@ -272,6 +277,12 @@ impl Inside {
             return Some(Err(self.doubt()));
         }
         if known && self.repeats == Repeats::Rejects {
+            if self.rng.bool() && !faults.breaks_promise {
+                // A resend is refused as if nothing had happened: only asking tells the truth.
+                let message = "the number exists".to_owned();
+                let refusal = Refusal { code: "0014".into(), message, grade: Grade::A };
+                return Some(Err(GatewayError::Refused(refusal)));
+            }
             let message = "the number exists".to_owned();
             return Some(Err(GatewayError::Ambiguous { code: "0110".into(), message }));
         }
@@ -280,8 +291,11 @@ impl Inside {
     }
 
     fn execute(&mut self, refund: &Refund, now: UnixMillis) {
-        let delay =
-            if self.faults.invisible == 0 { 0 } else { self.rng.u64(..VISIBLE_MAX_MS) };
+        let delay = match (self.faults.invisible, self.faults.breaks_promise) {
+            (0, _) => 0,
+            (_, false) => self.rng.u64(..VISIBLE_MAX_MS),
+            (_, true) => self.rng.u64(..VISIBLE_MAX_MS * 50),
+        };
         let order = refund.order.gateway_order_no().map(ToString::to_string);
         let new = Entry {
             order: order.expect("every request of the simulation names it"),
@@ -326,6 +340,13 @@ impl Inside {
         if self.roll(faults.strange_word) {
             for line in lines.iter_mut().filter(|line| line.refund_no == no) {
                 line.word = StatusWord::Unlisted;
+            }
+        }
+        if grade < Grade::A && self.rng.bool() {
+            // Whoever answers without a signature may be anybody.
+            let status = if self.rng.bool() { "SUCCESS" } else { "FAIL" };
+            for line in &mut lines {
+                line.word = StatusWord::parse(status);
             }
         }
         if self.roll(faults.wrong_amount) {

@@ -78,11 +78,17 @@ impl Worker {
     }
 
     /// Stores what is ready. If the ledger's answer is lost, the same is stored again later.
-    pub(super) async fn store(&mut self, ledger: &dyn Ledger, now: UnixMillis, lost: Lost) -> usize {
+    pub(super) async fn store(
+        &mut self,
+        ledger: &dyn Ledger,
+        now: UnixMillis,
+        lost: Lost,
+    ) -> usize {
         if lost == Lost::Call {
             return 0;
         }
-        let answers = ledger.commit(&self.commits, now).await.expect("the ledger in memory answers");
+        let answers =
+            ledger.commit(&self.commits, now).await.expect("the ledger in memory answers");
         ledger.put_back(&self.backs, now).await.expect("the ledger in memory answers");
         if lost == Lost::Nothing {
             self.commits.clear();

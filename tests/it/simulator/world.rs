@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use refundd::domain::policy::Duplicates;
 use refundd::contract::result_of;
+use refundd::domain::policy::Duplicates;
 use refundd::domain::state::{Decision, Event, Outcome};
 use refundd::domain::step::advance;
 use refundd::domain::{
@@ -80,8 +80,8 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let mut faults = Faults::of(&mut rng);
         let repeats = [Repeats::Replays, Repeats::Rejects, Repeats::Executes][rng.usize(..3)];
-        if repeats == Repeats::Executes {
-            faults.write_loss = 0; // nobody can keep a gateway that pays twice from doing so then
+        if repeats == Repeats::Executes && faults.breaks_promise {
+            faults.write_loss = 0; // it pays twice and hides it: nobody can keep it from that
         }
         let clock = Arc::new(ManualClock::new(T0));
         let gateway =
@@ -379,7 +379,9 @@ impl World {
 
     /// What the ledger forgot together with its admission is pushed again by its order system.
     fn repush(&mut self) {
-        if self.losses > 0 {
+        // A number that was forgotten altogether is new again; only a gateway that pays a number once
+        // keeps that safe.
+        if self.losses > 0 && self.repeats != Repeats::Executes {
             self.to_push = self.asked.iter().map(|(no, asked)| request(no, asked)).collect();
             while !self.to_push.is_empty() {
                 self.push();
