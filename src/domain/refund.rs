@@ -121,7 +121,9 @@ pub struct RefundRecord {
     /// The gateway whose order numbers it names, as it was when the refund was admitted: refunds
     /// of accounts that submit to one gateway share its orders.
     pub order_scope: GatewayName,
-    /// When the ledger took it in.
+    /// When its order system pushed it, as far as the request tells: never later than `admitted_at`.
+    pub pushed_at: UnixMillis,
+    /// When the ledger took it in. After a loss of writes it may take in a request once more.
     pub admitted_at: UnixMillis,
     /// Where it stands.
     pub state: RefundState,
@@ -152,6 +154,7 @@ impl RefundRecord {
         Self {
             refund,
             order_scope,
+            pushed_at: at,
             admitted_at: at,
             state: RefundState::Requested { waits: 0 },
             tally: Tally::default(),

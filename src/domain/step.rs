@@ -74,11 +74,12 @@ pub fn next_step(record: &RefundRecord, facts: ClaimFacts, policy: &Policy) -> S
     }
 }
 
-/// Whether the gateway has to be asked before the first submit: the refund is as old as the last
-/// loss of writes, and has not been asked about since.
+/// Whether the gateway has to be asked before the first submit: the request is as old as the last
+/// loss of writes (its admission may be newer: that was lost, too, and made again), and the gateway
+/// has not been asked since.
 fn is_doubted(record: &RefundRecord, lost_at: Option<UnixMillis>) -> bool {
     let cleared = record.history.iter().rev().find(|line| line.event == EventKind::ResubmitCleared);
-    let known_at = cleared.map_or(record.admitted_at, |line| line.last_at);
+    let known_at = cleared.map_or(record.pushed_at, |line| line.last_at);
     lost_at.is_some_and(|lost_at| known_at <= lost_at)
 }
 
@@ -248,9 +249,9 @@ fn note_gateway_no(record: &mut RefundRecord, named: Option<&super::GatewayRefun
 fn consequence(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Option<Event> {
     match &record.state {
         RefundState::Refused { refusal, absences, .. }
-            if absence_confirms(refusal_grade(record, refusal.grade), *absences, at, policy) =>
+            if refusal_stands(record, refusal.grade, *absences, at, policy) =>
         {
-            Some(Event::RefusalConfirmed { at })
+            Some(fail_or_park(record, at))
         }
         RefundState::Unconfirmed { absences: Some(absences), .. }
             if absence_is_believed(*absences, at, policy) =>
@@ -276,14 +277,20 @@ fn consequence(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Option
     }
 }
 
-/// The refusal of a resend says nothing about the sends before it, signed or not: then absence has
-/// to be as certain as without a refusal.
-fn refusal_grade(record: &RefundRecord, grade: Grade) -> Grade {
-    if record.tally.attempts > 1 { grade.min(Grade::B) } else { grade }
+/// A refusal that absence confirms is a failure, if it speaks of the only send there was. A gateway
+/// may refuse a number because it knows it; what became of the sends before it a person must find out.
+fn fail_or_park(record: &RefundRecord, at: UnixMillis) -> Event {
+    if record.tally.attempts <= 1 {
+        return Event::RefusalConfirmed { at };
+    }
+    let message = "a resend was refused, and the gateway does not show the send before it";
+    set_aside(ParkCause::NotFound, message.to_owned(), at)
 }
 
-/// A signed refusal needs one query that shows nothing; an unsigned one as many as absence does.
-fn absence_confirms(
+/// Whether absence confirms a refusal. A signed one of the only send needs one query that shows
+/// nothing; any other as many as absence does without a refusal.
+fn refusal_stands(
+    record: &RefundRecord,
     refusal: Grade,
     absences: Option<Absences>,
     at: UnixMillis,
@@ -291,8 +298,8 @@ fn absence_confirms(
 ) -> bool {
     match (refusal, absences) {
         (_, None) | (Grade::C, Some(_)) => false,
-        (Grade::A, Some(_)) => true,
-        (Grade::B, Some(absences)) => absence_is_believed(absences, at, policy),
+        (Grade::A, Some(_)) if record.tally.attempts <= 1 => true,
+        (Grade::A | Grade::B, Some(absences)) => absence_is_believed(absences, at, policy),
     }
 }
 

@@ -321,7 +321,7 @@ fn an_answer_that_shows_the_refund_ends_the_count_of_absences() {
 }
 
 #[test]
-fn a_refusal_of_a_resend_needs_as_much_absence_as_no_refusal() {
+fn a_refusal_of_a_resend_says_nothing_about_the_send_before_it() {
     let policy = policy(Duplicates::Rejects);
     let mut record = submitting();
     record.tally.attempts = 2;
@@ -331,7 +331,8 @@ fn a_refusal_of_a_resend_needs_as_much_absence_as_no_refusal() {
         assert_eq!(record.state.kind(), StateKind::Refused, "minute {minute}");
         record = after(record, not_found(), at(minute), &policy).record;
     }
-    assert_eq!(record.state.kind(), StateKind::Settled);
+    let RefundState::Parked(parking) = &record.state else { panic!("{:?}", record.state) };
+    assert_eq!(parking.cause, ParkCause::NotFound);
 }
 
 #[test]

@@ -71,6 +71,7 @@ fn admission(
     let params_hash = account.submitter.params_hash(&refund);
     let mut record = RefundRecord::admitted(refund, account.submitter.gateway().clone(), now);
     record.params_hash = Some(params_hash);
+    record.pushed_at = request.entry.pushed_at().map_or(now, |at| at.min(now));
     let due_at = step::first_due(&record);
     Admission { record, due_at, entry: Some(request.entry.clone()) }
 }

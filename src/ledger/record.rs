@@ -121,8 +121,8 @@ pub(super) fn decode_refund(
 struct StoredState {
     v: u8,
     s: State,
-    /// Admitted at.
-    a: i64,
+    /// Admitted at, and how much earlier it was pushed.
+    a: (i64, u64),
     /// Attempts, polls, results, revision.
     t: (u32, u32, u32, u32),
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,7 +164,7 @@ pub(super) fn encode_state(record: &RefundRecord) -> Result<String, RecordError>
     let stored = StoredState {
         v: VERSION,
         s: state_to_stored(&record.state),
-        a: record.admitted_at.get(),
+        a: (record.admitted_at.get(), record.admitted_at.since(record.pushed_at)),
         t: (record.tally.attempts, record.tally.polls, record.tally.results, record.tally.revision),
         sub: record.tally.submitted_at.map(UnixMillis::get),
         g: record.gateway_refund_no.as_ref().map(ToString::to_string),
@@ -204,7 +204,8 @@ pub(super) fn decode_state(
     Ok(RefundRecord {
         refund,
         order_scope,
-        admitted_at: UnixMillis::new(stored.a),
+        pushed_at: UnixMillis::new(stored.a.0).minus(stored.a.1),
+        admitted_at: UnixMillis::new(stored.a.0),
         state: state_from_stored(stored.s)?,
         tally: Tally { attempts, polls, submitted_at, results, revision },
         gateway_refund_no: stored.g.as_deref().map(GatewayRefundNo::parse).transpose()?,

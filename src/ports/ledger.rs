@@ -45,6 +45,15 @@ pub enum LedgerError {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryId(pub String);
 
+impl EntryId {
+    /// When it was pushed: Redis makes ids of its own time. Whoever chooses other ids only makes
+    /// their requests look older, after which a loss of writes asks about them first.
+    pub fn pushed_at(&self) -> Option<UnixMillis> {
+        let (ms, _) = self.0.split_once('-')?;
+        ms.parse().ok().map(UnixMillis::new)
+    }
+}
+
 /// A refund to take in, and the request entry that it answers.
 #[derive(Debug, Clone)]
 pub struct Admission {

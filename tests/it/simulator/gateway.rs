@@ -128,7 +128,9 @@ impl SimGateway {
 
     /// From now on it behaves.
     pub(super) fn calm(&self) {
-        self.inside.lock().unwrap().faults = Faults::none();
+        let mut inside = self.inside.lock().unwrap();
+        let breaks_promise = inside.faults.breaks_promise;
+        inside.faults = Faults { breaks_promise, ..Faults::none() };
     }
 
     pub(super) fn book(&self) -> Book {

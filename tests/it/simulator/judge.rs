@@ -19,7 +19,11 @@ pub(super) async fn verdict(world: &World, drained: bool) -> Vec<String> {
     for (no, entry) in &book {
         let most = if world.repeats == Repeats::Executes { u32::MAX } else { 1 };
         if entry.executions > most.min(1) {
-            wrong.push(format!("{no} was paid {} times", entry.executions));
+            let (losses, repeats) = (world.losses, world.repeats);
+            let how =
+                format!("{losses} losses of writes {:?}, the gateway {repeats:?}", world.lost_at);
+            wrong.push(format!("{no} was paid {} times; {how}", entry.executions));
+            wrong.extend(history(world, no).await);
         }
         if entry.fate != Fate::Failed {
             *out.entry(&entry.order).or_default() += entry.cents * u64::from(entry.executions);
@@ -84,7 +88,14 @@ async fn one(
         (last, state) => {
             let said = format!("{no} is published as {last:?} and stored as {:?}", state.kind());
             wrong.push(format!("{said}; the book has {entry:?}"));
+            wrong.extend(history(world, no).await);
         }
     }
     wrong
+}
+
+async fn history(world: &World, no: &str) -> Vec<String> {
+    let record = world.record(no).await;
+    let lines = record.map(|record| record.history).unwrap_or_default();
+    lines.iter().map(|line| format!("    {line:?}")).collect()
 }

@@ -56,6 +56,7 @@ pub(super) struct World {
     /// Entries that must be answered by a rejection or by nothing.
     backup: Option<Backup>,
     pub(super) losses: u32,
+    pub(super) lost_at: Vec<UnixMillis>,
     pub(super) stale: usize,
 }
 
@@ -112,6 +113,7 @@ impl World {
             asked: BTreeMap::new(),
             backup: None,
             losses: 0,
+            lost_at: Vec::new(),
             stale: 0,
         };
         world.workers = (0..workers).map(|_| Worker::new(world.handler())).collect();
@@ -294,6 +296,7 @@ impl World {
         match self.backup.take() {
             Some(backup) if self.rng.u8(..3) == 0 && self.losses < 2 => {
                 self.ledger.lose_writes_since(backup, self.clock.now());
+                self.lost_at.push(self.clock.now());
                 self.losses += 1;
             }
             Some(backup) if self.rng.bool() => self.backup = Some(backup),
