@@ -40,12 +40,12 @@ impl Worker {
         }
     }
 
-    /// Dies with everything it holds and starts anew.
-    pub(super) fn crash(&mut self) {
+    /// Dies with everything it holds and starts anew, after the highest fence so far.
+    pub(super) fn crash(&mut self, fence: u64) {
         self.calls.clear();
         self.commits.clear();
         self.backs.clear();
-        (self.heard, self.lost, self.paused) = (0, false, false);
+        (self.heard, self.lost, self.paused) = (fence, false, false);
     }
 
     /// Begins to handle a claim.

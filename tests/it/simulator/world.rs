@@ -57,6 +57,8 @@ pub(super) struct World {
     backup: Option<Backup>,
     pub(super) losses: u32,
     pub(super) lost_at: Vec<UnixMillis>,
+    /// The highest fence so far.
+    fence: u64,
     pub(super) stale: usize,
 }
 
@@ -114,6 +116,7 @@ impl World {
             backup: None,
             losses: 0,
             lost_at: Vec::new(),
+            fence: 0,
             stale: 0,
         };
         world.workers = (0..workers).map(|_| Worker::new(world.handler())).collect();
@@ -209,6 +212,8 @@ impl World {
             self.workers[which].lost = false;
         }
         let claims = self.ledger.claim(want, now, now.plus(LEASE_MS)).await.expect("answers");
+        let fences = claims.claims.iter().map(|claim| claim.lease.fence.number);
+        self.fence = fences.fold(self.fence, u64::max);
         if lost == Lost::Answer {
             // Giving claims back is the owner's own affair; the ledger in memory knows no owners, so
             // only a single worker may do it. Several leave them to their leases.
@@ -264,7 +269,8 @@ impl World {
         let which = self.worker();
         let faults = self.faults.clone();
         if self.roll(faults.crash.saturating_mul(4)) {
-            self.workers[which].crash();
+            // What it held it must not give back later: its successor has another name.
+            self.workers[which].crash(self.fence);
         }
         if self.roll(faults.pause.saturating_mul(4)) {
             self.workers[which].paused = true;
