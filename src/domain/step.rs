@@ -120,7 +120,10 @@ pub fn advance(
     let (before, held) = (record.state.standing(), record.state.holds());
     let wait = asked_to_wait_ms(event);
     take(&mut record, event, at)?;
-    while let Some(consequence) = consequence(&record, at, policy) {
+    // An answer that taught nothing must not be the last of the answers that prove absence: what
+    // the gateway has shown since the last "not found" would be called absent.
+    let absent = matches!(event, Event::NotFound { .. });
+    while let Some(consequence) = consequence(&record, absent, at, policy) {
         take(&mut record, &consequence, at)?;
     }
     let after = record.state.standing();
@@ -245,16 +248,22 @@ fn note_gateway_no(record: &mut RefundRecord, named: Option<&super::GatewayRefun
     }
 }
 
-/// What follows from the state itself, without any further answer.
-fn consequence(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Option<Event> {
+/// What follows from the state itself, without any further answer. `absent`: a "not found" came
+/// just now; only then may absence be concluded.
+fn consequence(
+    record: &RefundRecord,
+    absent: bool,
+    at: UnixMillis,
+    policy: &Policy,
+) -> Option<Event> {
     match &record.state {
         RefundState::Refused { refusal, absences, .. }
-            if refusal_stands(record, refusal.grade, *absences, at, policy) =>
+            if absent && refusal_stands(record, refusal.grade, *absences, at, policy) =>
         {
             Some(fail_or_park(record, at))
         }
         RefundState::Unconfirmed { absences: Some(absences), .. }
-            if absence_is_believed(*absences, at, policy) =>
+            if absent && absence_is_believed(*absences, at, policy) =>
         {
             Some(resubmit_or_park(record, at, policy))
         }

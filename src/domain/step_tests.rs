@@ -101,6 +101,25 @@ fn an_error_of_a_query_does_not_count_as_absence() {
 }
 
 #[test]
+fn absence_is_concluded_from_an_answer_and_not_from_the_lack_of_one() {
+    let policy = policy(Duplicates::Replays);
+    let refusal = Refusal { code: "0014".into(), message: String::new(), grade: Grade::B };
+    for sent in [unknown(), Event::SubmitRefused(refusal)] {
+        let mut record = after(submitting(), sent, at(0), &policy).record;
+        let kind = record.state.kind();
+        for minute in [1, 2, 3] {
+            record = after(record, not_found(), at(minute), &policy).record;
+        }
+        // The window is over, but the gateway may have shown the refund since the third minute.
+        let silence = Event::NoAnswer { note: "timeout".to_owned(), retry_after_ms: None };
+        record = after(record, silence, at(12), &policy).record;
+        assert_eq!(record.state.kind(), kind);
+        record = after(record, not_found(), at(13), &policy).record;
+        assert_ne!(record.state.kind(), kind);
+    }
+}
+
+#[test]
 fn resubmits_end() {
     let policy = policy(Duplicates::Rejects);
     let mut record = submitting();

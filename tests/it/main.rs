@@ -17,6 +17,7 @@ mod demo;
 mod embedded;
 mod examples;
 mod gateways;
+mod model;
 mod outage;
 mod requests;
 mod results;
