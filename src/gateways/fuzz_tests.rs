@@ -30,19 +30,20 @@ pub(super) fn forged(dice: &mut Dice, corpus: &[Vec<u8>]) -> Vec<u8> {
     if !dice.once_in(3) {
         return mutated(dice, corpus);
     }
-    // The signed text does not show where a value ends. Moves such an end: folds a field into the
-    // value before it, or cuts a value in two fields.
+    // The signed text does not show where a value ends. Cuts it wherever a field could begin, then
+    // folds a few runs of fields into the value before them.
     let Some(mut fields) = fields_of(&corpus[dice.below(corpus.len())]) else {
         return mutated(dice, corpus);
     };
     let sign = fields.remove(SIGN_FIELD).unwrap_or_default();
-    let mut pieces: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={v}")).collect();
-    for _ in 0..=dice.below(4) {
-        let at = dice.below(pieces.len());
-        if at + 1 < pieces.len() {
-            let next = pieces.remove(at + 1);
-            pieces[at] = format!("{}&{next}", pieces[at]);
-        }
+    let text = fields.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&");
+    let mut pieces: Vec<String> = text.split('&').map(str::to_owned).collect();
+    for _ in 0..dice.below(4) {
+        let from = dice.below(pieces.len());
+        let to = if dice.once_in(2) { pieces.len() } else { from + 1 + dice.below(4) };
+        let run = from..to.min(pieces.len());
+        let folded = pieces[run.clone()].join("&");
+        pieces.splice(run, [folded]);
     }
     let pairs = pieces.iter().filter_map(|piece| piece.split_once('='));
     let mut made: BTreeMap<&str, &str> = pairs.collect();
@@ -63,7 +64,11 @@ pub(super) fn resigned(dice: &mut Dice, corpus: &[Vec<u8>]) -> Vec<u8> {
             let other = parts[dice.below(parts.len())].clone();
             match dice.below(4) {
                 0 => drop(fields.remove(&name)),
-                1 => drop(fields.insert(mutated_text(dice, &[name.into_bytes(), other]), name)),
+                1 => {
+                    let spoilt = mutated_text(dice, &[name.clone().into_bytes(), other]);
+                    let value = fields.remove(&name).unwrap_or_default();
+                    fields.insert(spoilt, value);
+                }
                 2 => drop(fields.insert(name, String::from_utf8(other).unwrap())),
                 _ => {
                     let value = mutated_text(dice, &[fields[&name].clone().into_bytes(), other]);
@@ -78,9 +83,9 @@ pub(super) fn resigned(dice: &mut Dice, corpus: &[Vec<u8>]) -> Vec<u8> {
         return serde_json::to_vec(&fields).unwrap();
     }
     // Numbers stay as they were written.
-    let body = mutated(dice, corpus);
+    let body = mutated(dice, &without_signatures(corpus));
     match (fields_of(&body), body.iter().position(|b| *b == b'{')) {
-        (Some(mut fields), Some(at)) if fields.remove(SIGN_FIELD).is_none() => {
+        (Some(fields), Some(at)) if !fields.contains_key(SIGN_FIELD) => {
             let sign = format!("\"sign\":\"{}\"", sign::sign(&fields, KEY));
             let comma = if fields.is_empty() { "" } else { "," };
             let (head, tail) = body.split_at(at + 1);
@@ -88,6 +93,19 @@ pub(super) fn resigned(dice: &mut Dice, corpus: &[Vec<u8>]) -> Vec<u8> {
         }
         _ => body,
     }
+}
+
+/// The same bodies before the gateway signed them.
+fn without_signatures(corpus: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let strip = |body: &Vec<u8>| {
+        let text = String::from_utf8(body.clone()).unwrap();
+        let Some((head, tail)) = text.split_once("\"sign\":\"") else {
+            return text.into_bytes();
+        };
+        let tail = tail.get(33..).unwrap_or_default();
+        format!("{head}{}", tail.strip_prefix(',').unwrap_or(tail)).into_bytes()
+    };
+    corpus.iter().map(strip).collect()
 }
 
 /// The fields of a body that is an object without repeated names, as the signature takes them.
@@ -114,4 +132,25 @@ pub(super) fn signed_text(body: &[u8]) -> Option<SignedText> {
     fields.remove(SIGN_FIELD)?;
     let text: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={v}")).collect();
     Some(text.join("&").split('&').map(str::to_owned).collect())
+}
+
+/// What the honest bodies say, by what is signed in them.
+pub(super) struct Honest(BTreeMap<SignedText, Vec<String>>);
+
+impl Honest {
+    /// `says` gives what a body decides on the strength of its signature, if anything.
+    pub(super) fn new(corpus: &[Vec<u8>], says: impl Fn(&[u8]) -> Vec<String>) -> Self {
+        let signed = corpus.iter().filter_map(|body| Some((signed_text(body)?, says(body))));
+        Self(signed.collect())
+    }
+
+    /// Holds what a body made without the key decides against what the key's holder has said.
+    pub(super) fn hold(&self, body: &[u8], decided: &[String]) {
+        if decided.is_empty() {
+            return;
+        }
+        let said = signed_text(body).and_then(|text| self.0.get(&text));
+        let said = said.unwrap_or_else(|| panic!("{decided:?} without the key"));
+        assert!(decided.iter().all(|one| said.contains(one)), "{decided:?}, said was {said:?}");
+    }
 }

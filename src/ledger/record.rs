@@ -384,3 +384,7 @@ fn lines_of(lines: Vec<Status>) -> Result<Vec<StatusLine>, RecordError> {
 #[cfg(test)]
 #[path = "record_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "fuzz_tests.rs"]
+mod fuzz_tests;

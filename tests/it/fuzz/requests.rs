@@ -34,7 +34,7 @@ fn fuzz_of_a_request_gives_a_legal_refund_or_a_short_reason() {
     for good in &corpus {
         parse(good).unwrap_or_else(|err| panic!("{err}"));
     }
-    let target = Target { name: "request", cases: 4_000, memory_per_byte: 8, memory_more: 16_384 };
+    let target = Target { name: "request", cases: 3_000, memory_per_byte: 8, memory_more: 16_384 };
     target.run(
         |dice| mutated(dice, &corpus),
         parse,
