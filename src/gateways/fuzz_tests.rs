@@ -40,7 +40,7 @@ pub(super) fn forged(dice: &mut Dice, corpus: &[Vec<u8>]) -> Vec<u8> {
     let mut pieces: Vec<String> = text.split('&').map(str::to_owned).collect();
     for _ in 0..dice.below(4) {
         let from = dice.below(pieces.len());
-        let to = if dice.once_in(2) { pieces.len() } else { from + 1 + dice.below(4) };
+        let to = if dice.once_in(2) { pieces.len() } else { from + 1 + dice.below(8) };
         let run = from..to.min(pieces.len());
         let folded = pieces[run.clone()].join("&");
         pieces.splice(run, [folded]);

@@ -27,6 +27,7 @@
 //! callbacks yet; the room that will read them gets its `fuzz_tests.rs` and a row here, with the
 //! property that a callback triggers a query and nothing else.
 
+mod answers;
 mod configuration;
 mod engine;
 mod requests;
