@@ -36,10 +36,10 @@ poll.jitter = 0.0
     vec![examples.into_bytes(), small.as_bytes().to_vec()]
 }
 
-fn read(bytes: &[u8], folder: &Path, variables: Environment) -> Result<Config, ConfigError> {
+fn read(bytes: &[u8], folder: &Path, variables: &Environment) -> Result<Config, ConfigError> {
     let path = folder.join("refundd.toml");
     std::fs::write(&path, bytes).unwrap();
-    load(Some(&path), &variables)
+    load(Some(&path), variables)
 }
 
 /// Holds what was read to what people rely on: reasons that name a key, and a page of effective
@@ -48,7 +48,7 @@ fn is_told(folder: &Path, read_back: &Result<Config, ConfigError>) -> bool {
     match read_back {
         Ok(config) => {
             let shown = config.show();
-            let again = read(shown.as_bytes(), folder, Environment::default());
+            let again = read(shown.as_bytes(), folder, &Environment::default());
             let again = again.unwrap_or_else(|err| panic!("{err}\n{shown}"));
             let settings = |config: &Config| serde_json::to_value(&config.settings).unwrap();
             assert_eq!(settings(&again), settings(config), "{shown}");
@@ -70,7 +70,7 @@ fn fuzz_of_a_configuration_file_gives_settings_that_can_be_shown_or_reasons() {
     let corpus = corpus();
     let folder = tempfile::tempdir().unwrap();
     for good in &corpus {
-        let config = read(good, folder.path(), Environment::default());
+        let config = read(good, folder.path(), &Environment::default());
         let shown = config.unwrap_or_else(|err| panic!("{err}")).show();
         assert!(!shown.contains(PASSWORD), "{shown}");
     }
@@ -78,7 +78,7 @@ fn fuzz_of_a_configuration_file_gives_settings_that_can_be_shown_or_reasons() {
         Target { name: "config-file", cases: 200, memory_per_byte: 64, memory_more: 1 << 21 };
     target.run(
         |dice| mutated(dice, &corpus),
-        |bytes| read(bytes, folder.path(), Environment::default()),
+        |bytes| read(bytes, folder.path(), &Environment::default()),
         |_, read| is_told(folder.path(), &read),
     );
 }
@@ -124,7 +124,7 @@ fn fuzz_of_variables_gives_settings_that_can_be_shown_or_reasons() {
             let text = String::from_utf8_lossy(bytes);
             let pairs = text.split("\n\0").filter_map(|line| line.split_once('='));
             let owned = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            read(&file, folder.path(), owned.collect())
+            read(&file, folder.path(), &owned.collect())
         },
         |_, read| is_told(folder.path(), &read),
     );
