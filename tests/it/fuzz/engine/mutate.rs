@@ -160,7 +160,7 @@ fn once(dice: &mut Dice, bytes: &mut Vec<u8>, corpus: &[Vec<u8>]) {
         9 => nest(dice, bytes),
         10 if dice.once_in(3) => bytes.truncate(dice.below(bytes.len() + 1)),
         11 => {
-            let longest = if dice.once_in(60) { 1_100_000 } else { 600 };
+            let longest = if dice.once_in(150) { 1_100_000 } else { 600 };
             let letter = dice.of(&[b"x", b"9", b" ", b"\\", b"\"", b"["]);
             let more = letter.repeat(dice.below(longest));
             insert(dice, bytes, &more);
@@ -211,7 +211,7 @@ fn replace_token(
 /// Opens many levels, and closes as many, or not.
 fn nest(dice: &mut Dice, bytes: &mut Vec<u8>) {
     let (open, close) = dice.of(LEVELS);
-    let deepest = if dice.once_in(40) { 100_000 } else { 300 };
+    let deepest = if dice.once_in(100) { 100_000 } else { 300 };
     let levels = dice.below(deepest);
     let middle = dice.of(&["", "1", "\"a\":1", "null"]);
     let mut nested = format!("{}{middle}", open.repeat(levels));
