@@ -20,6 +20,9 @@ pub mod cli;
 pub mod config;
 pub mod contract;
 pub mod domain;
+#[cfg(test)]
+#[path = "../tests/it/fuzz/engine/mod.rs"]
+mod fuzzing;
 pub mod gateways;
 #[cfg(test)]
 mod generated;

@@ -31,6 +31,8 @@ pub(crate) enum Signature {
     Missing,
     /// There is one, and it is wrong.
     Wrong,
+    /// There is one and it is right, but the signed text could be read as other fields as well.
+    Unclear,
 }
 
 impl Answer {
@@ -92,12 +94,30 @@ impl Answer {
         };
         let fields: Vec<(&str, Option<&str>)> =
             self.0.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
-        if sign::verify_received(&fields, given, key, reading) {
-            Signature::Valid
-        } else {
+        if !sign::verify_received(&fields, given, key, reading) {
             Signature::Wrong
+        } else if fields.iter().any(|(name, value)| hides_fields(name, value.unwrap_or_default())) {
+            Signature::Unclear
+        } else {
+            Signature::Valid
         }
     }
+}
+
+/// Whether a field holds what could be fields of its own.
+///
+/// The signed text is `name=value&name=value`, and nothing in it shows where a value ends. Whoever
+/// can change an answer on its way, and has got a text of his own into it before, could otherwise
+/// fold the true fields into a value and cut false ones out of that text, under a right signature.
+fn hides_fields(name: &str, value: &str) -> bool {
+    let is_name = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    name.contains(['&', '='])
+        || value
+            .split('&')
+            .skip(1)
+            .any(|rest| rest.split_once('=').is_some_and(|(name, _)| is_name(name)))
 }
 
 /// `text`, shortened to what an error message can carry.
@@ -175,6 +195,27 @@ mod tests {
         assert_eq!(answer.cents("g").unwrap(), None);
         for bad in ["c", "d", "e", "f", "h"] {
             assert!(answer.cents(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_signature_over_a_value_that_could_be_fields_proves_nothing() {
+        let signature = |name: &str, value: &str| {
+            let mut params = sign::Params::new();
+            params.insert("mch_id".to_owned(), "1".to_owned());
+            params.insert(name.to_owned(), value.to_owned());
+            params.insert(SIGN_FIELD.to_owned(), sign::sign(&params, "key"));
+            let body = serde_json::to_vec(&params).unwrap();
+            Answer::parse(&body).unwrap().signature("key", Reading::Strict)
+        };
+        for value in ["late & cold", "a=b", "Tea & Co = best", "&", "x&=1", "x&y", "1"] {
+            assert_eq!(signature("body", value), Signature::Valid, "{value}");
+        }
+        for value in ["Tea&status=2", "&refund_status_0=SUCCESS", "x&y&z="] {
+            assert_eq!(signature("body", value), Signature::Unclear, "{value}");
+        }
+        for name in ["body=Tea&z", "x&status", "a=b"] {
+            assert_eq!(signature(name, "1"), Signature::Unclear, "{name}");
         }
     }
 

@@ -86,3 +86,6 @@ fn mismatch(signed: bool, field: &str, asked: &str, got: &str) -> GatewayError {
         GatewayError::Ambiguous { code: "mismatch".to_owned(), message }
     }
 }
+
+#[cfg(test)]
+mod fuzz_tests;

@@ -14,14 +14,14 @@ fn back(record: &RefundRecord) -> RefundRecord {
     decode_state(asked, &encode_state(record).unwrap()).unwrap()
 }
 
-fn asked() -> (Refund, GatewayName) {
+pub(super) fn asked() -> (Refund, GatewayName) {
     let record = admitted("R1", 500, UnixMillis::new(0));
     (record.refund, record.order_scope)
 }
 
 const AT: UnixMillis = UnixMillis::new(1_700_000_000_123);
 
-fn sample(kind: StateKind) -> RefundRecord {
+pub(super) fn sample(kind: StateKind) -> RefundRecord {
     let at = AT;
     let mut record = admitted("R1", 500, at);
     record.refund.metadata = Some("{\"a\": 1.50}".to_owned());
@@ -98,6 +98,32 @@ fn a_newer_version_is_left_for_a_newer_worker() {
     let newer = text.replace("\"v\":1", "\"v\":2").replace("\"h\":", "\"hist\":");
     let err = decode_state(asked(), &newer).unwrap_err();
     assert!(matches!(err, RecordError::Newer(2)), "{err}");
+}
+
+#[test]
+fn another_version_is_refused_even_if_it_looks_the_same() {
+    let record = sample(StateKind::Processing);
+    let (asked_text, text) = (encode_refund(&record).unwrap(), encode_state(&record).unwrap());
+    let with = |text: &str, v: &str| text.replacen("\"v\":1", v, 1);
+    let newer = decode_state(asked(), &with(&text, "\"v\":2")).unwrap_err();
+    assert!(matches!(newer, RecordError::Newer(2)), "{newer}");
+    let newer = decode_refund("R1", &with(&asked_text, "\"v\":2")).unwrap_err();
+    assert!(matches!(newer, RecordError::Newer(2)), "{newer}");
+    for older in [with(&text, "\"v\":0"), with(&text, "\"v\":0").replace("\"h\":", "\"x\":")] {
+        let older = decode_state(asked(), &older).unwrap_err();
+        assert!(matches!(older, RecordError::Value("version")), "{older}");
+    }
+}
+
+#[test]
+fn a_state_under_the_letter_of_another_is_refused() {
+    for kind in StateKind::ALL {
+        let text = encode_state(&sample(*kind)).unwrap();
+        for letter in ["r", "s", "u", "f", "p", "k", "z", "x"] {
+            let read = decode_state(asked(), &format!("{letter}{}", &text[1..]));
+            assert_eq!(read.is_ok(), text.starts_with(letter), "{kind:?} under {letter}");
+        }
+    }
 }
 
 #[test]

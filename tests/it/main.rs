@@ -16,6 +16,7 @@ mod contract;
 mod demo;
 mod embedded;
 mod examples;
+mod fuzz;
 mod gateways;
 mod model;
 mod outage;

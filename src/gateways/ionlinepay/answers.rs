@@ -115,6 +115,10 @@ fn read(settings: &Settings, body: &[u8]) -> Result<Answer, GatewayError> {
         Signature::Wrong => {
             return Err(GatewayError::BadSignature("sign does not match the fields".to_owned()));
         }
+        Signature::Unclear => {
+            let why = "a value could hide other fields under the same sign";
+            return Err(GatewayError::BadSignature(why.to_owned()));
+        }
     }
     match answer.text("mch_id") {
         Some(id) if id == settings.merchant_id => Ok(answer),

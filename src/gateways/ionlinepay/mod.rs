@@ -177,3 +177,6 @@ impl RefundQuerier for IonlinepayQuerier {
         answers::read_query(settings, refund, &body)
     }
 }
+
+#[cfg(test)]
+mod fuzz_tests;

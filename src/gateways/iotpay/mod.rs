@@ -229,3 +229,6 @@ impl RefundQuerier for IotpayQuerier {
         wire::read_query(&gateway.settings, refund, &body)
     }
 }
+
+#[cfg(test)]
+mod fuzz_tests;

@@ -212,6 +212,10 @@ fn read(settings: &Settings, body: &[u8]) -> Result<(Answer, Grade), GatewayErro
         Signature::Wrong => {
             return Err(GatewayError::BadSignature("sign does not match the fields".to_owned()));
         }
+        Signature::Unclear => {
+            let why = "a value could hide other fields under the same sign";
+            return Err(GatewayError::BadSignature(why.to_owned()));
+        }
     };
     echo_matches(&answer, grade == Grade::A, MERCHANT, &settings.merchant_id)?;
     Ok((answer, grade))
