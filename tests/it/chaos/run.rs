@@ -28,7 +28,7 @@ const LEASE_MS: u64 = 3_000;
 const WORKERS: usize = 3;
 
 const TO_GATEWAY: Rates = Rates { delay: 60, reset: 10, truncate: 10, stall: 10, refuse: 5 };
-const TO_REDIS: Rates = Rates { delay: 10, reset: 2, truncate: 2, stall: 1, refuse: 20 };
+const TO_REDIS: Rates = Rates { delay: 10, reset: 3, truncate: 3, stall: 2, refuse: 40 };
 
 /// What is done to the processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +95,7 @@ impl Chaos {
         let shop = Shop::open(settings).await;
         // Parked refunds are asked about soon, so that a run sees corrections.
         shop.configure(|toml| {
-            replaced(&toml, "horizon_ms = 600000", "horizon_ms = 600000, parked_ms = 500")
+            replaced(&toml, "horizon_ms = 600000", "horizon_ms = 600000, parked_ms = 1000")
         });
         let ahead = entries(seed, refunds);
         Self {
@@ -225,7 +225,9 @@ impl Chaos {
     /// What a supervisor does for a worker that could not start.
     fn replace_those_who_gave_up(&mut self) {
         for at in 0..self.workers.len() {
-            if self.shop.has_ended(self.workers[at]).is_some() {
+            if let Some(status) = self.shop.has_ended(self.workers[at]) {
+                // 1 is what one says that cannot reach Redis; all else is no way to end.
+                assert_eq!(status.code(), Some(1), "{}", self.shop.log(self.workers[at]));
                 self.gave_up += 1;
                 self.workers[at] = self.shop.run();
             }

@@ -280,7 +280,10 @@ fn disagreement(end: &ResultV1, entry: Option<&RefundSnapshot>) -> Option<String
         OutcomeV1::Succeeded => {
             standing == Some(Standing::Succeeded) && Some(paid) == end.amount_cents
         }
-        OutcomeV1::Failed => matches!(standing, None | Some(Standing::Failed)) && paid == 0,
+        // IOTPay has no word of its own for money that went to the merchant: it is its failure.
+        OutcomeV1::Failed => {
+            !matches!(standing, Some(Standing::Succeeded | Standing::Processing)) && paid == 0
+        }
         OutcomeV1::Parked if code == "abnormal" => standing == Some(Standing::Abnormal),
         // Nobody can know more of what the gateway never got, or got and never showed.
         OutcomeV1::Parked => matches!(code, "not_found" | "poison") && standing.is_none(),
