@@ -20,7 +20,7 @@ mod verdict_tests;
 use run::Chaos;
 
 /// The runs of the ordinary tests.
-const SEEDS: &str = "7";
+const SEEDS: &str = "7,1";
 const REFUNDS: &str = "300";
 
 #[tokio::test(flavor = "multi_thread")]

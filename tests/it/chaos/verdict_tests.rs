@@ -12,6 +12,7 @@ type Lie = (&'static str, fn(&mut World));
 
 const LIES: &[Lie] = &[
     ("money twice", |world| paid(world).effects = 2),
+    ("a resend of what the gateway had", |world| paid(world).submits = 2),
     ("other money than asked for", |world| paid(world).paid_out_cents += 1),
     ("a result too many", |world| {
         let mut again = succeeded(world).clone();
