@@ -28,7 +28,7 @@ async fn nothing_is_paid_twice_or_lost_while_everything_goes_wrong() {
     let refunds = variable("REFUNDD_CHAOS_REFUNDS", REFUNDS).parse().expect("a number");
     for seed in variable("REFUNDD_CHAOS_SEEDS", SEEDS).split(',') {
         let seed = seed.trim().parse().expect("seeds are numbers divided by commas");
-        Chaos::rough(seed, refunds).await.to_the_end().await;
+        Chaos::rough(seed, refunds).await.finish().await;
     }
 }
 

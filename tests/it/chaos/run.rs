@@ -115,7 +115,7 @@ impl Chaos {
     }
 
     /// Runs until nothing moves any more, prints what was done, and judges.
-    pub(super) async fn to_the_end(mut self) {
+    pub(super) async fn finish(mut self) {
         self.start_workers();
         self.suffer().await;
         let world = self.drain().await;

@@ -181,10 +181,9 @@ impl<'a> Judge<'a> {
             problems.extend(disagreement(end, entry));
             problems.extend(conflicts(refund_no, case, end));
         } else if case.is_rejected() {
-            problems.extend(case.rejections.iter().filter_map(|rejection| {
-                (rejection.code.as_deref() != Some("over_refund"))
-                    .then(|| format!("rejected as {:?}", rejection.code))
-            }));
+            let codes = case.rejections.iter().map(|rejection| rejection.code.as_deref());
+            let wrong = codes.filter(|code| *code != Some("over_refund"));
+            problems.extend(wrong.map(|code| format!("rejected as {code:?}")));
             if case.rejections.len() != case.asks.len() {
                 problems.push(format!("{} rejections", case.rejections.len()));
             }

@@ -46,7 +46,7 @@ const LIES: &[Lie] = &[
     ("something left over", |world| world.left_over = 1),
     ("a refund that nobody asked for", |world| {
         let mut stranger = paid(world).clone();
-        stranger.refund_no = "stranger".to_owned();
+        "stranger".clone_into(&mut stranger.refund_no);
         world.book.refunds.push(stranger);
     }),
     ("an order over its sum", |world| world.book.orders[0].refunded_cents = 10_001),
