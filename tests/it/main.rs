@@ -9,6 +9,7 @@
 
 mod support;
 
+mod chaos;
 mod cli;
 mod clock;
 mod conformance;

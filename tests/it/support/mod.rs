@@ -1,5 +1,7 @@
 //! What the tests share: servers, builders, and nothing that decides anything.
 
+pub(crate) mod draw;
+pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod refunds;
 pub(crate) mod service;
@@ -29,7 +31,19 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
 }
 
 /// The same where the look itself is asynchronous.
-pub(crate) async fn wait_until<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+pub(crate) async fn wait_until<T, F>(what: &str, look: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    wait_within(PATIENCE, what, look).await
+}
+
+/// The same with another patience: for what takes its time even on an idle machine.
+pub(crate) async fn wait_within<T, F>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T
 where
     F: Future<Output = Option<T>>,
 {
@@ -41,6 +55,6 @@ where
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     };
-    let found = tokio::time::timeout(PATIENCE, looks).await;
+    let found = tokio::time::timeout(patience, looks).await;
     found.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }

@@ -62,6 +62,12 @@ impl Shop {
         self.folder.path().join(name)
     }
 
+    /// Rewrites the configuration, for whatever starts from now on.
+    pub(crate) fn configure(&self, edit: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+        std::fs::write(self.config(), edit(text)).expect("the configuration can be written");
+    }
+
     fn toml(&self) -> String {
         let gateways = format!(
             "[redis]\nurl = \"{}\"\n\n[worker]\nconcurrency = 32\nlease_ms = 3000\n\
@@ -139,6 +145,11 @@ impl Shop {
     pub(crate) fn terminate(&mut self, n: usize) -> ExitStatus {
         self.signal(n, "TERM");
         ended(&mut self.workers[n])
+    }
+
+    /// Whether a worker has ended, by itself or by a signal.
+    pub(crate) fn has_ended(&mut self, n: usize) -> Option<ExitStatus> {
+        self.workers[n].try_wait().expect("a child of ours")
     }
 
     /// Pushes a request as a plain client would.
