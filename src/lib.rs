@@ -21,7 +21,7 @@ pub mod config;
 pub mod contract;
 pub mod domain;
 #[cfg(test)]
-#[path = "../tests/it/fuzz/engine/mod.rs"]
+#[path = "../tests/it/proofs/fuzz/engine/mod.rs"]
 mod fuzzing;
 pub mod gateways;
 #[cfg(test)]

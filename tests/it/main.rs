@@ -9,7 +9,6 @@
 
 mod support;
 
-mod chaos;
 mod cli;
 mod clock;
 mod conformance;
@@ -17,10 +16,9 @@ mod contract;
 mod demo;
 mod embedded;
 mod examples;
-mod fuzz;
 mod gateways;
-mod model;
 mod outage;
+mod proofs;
 mod requests;
 mod results;
 mod sandbox;

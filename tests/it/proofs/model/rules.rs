@@ -42,7 +42,7 @@ pub(super) enum Rule {
     /// show the refund yet is enough to call it failed.
     ExistsIsNoRefusal,
     /// Whoever is about to send looks at the lease once more, and it outlasts the call. Without
-    /// it: a worker wakes after the refund was settled as failed, and sends.
+    /// it: a worker wakes after Redis lost writes and another worker has sent, and sends too.
     LookBeforeSend,
     /// One refund of an order is under way at a time. Without it: gateways mix up or refuse
     /// simultaneous refunds of one order.

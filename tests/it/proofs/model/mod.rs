@@ -223,8 +223,8 @@ fn with_number_exists_as_a_signed_refusal_one_early_query_is_too_few() {
 }
 
 #[test]
-fn without_a_last_look_a_worker_that_wakes_up_late_sends_what_has_failed() {
-    bites(Rule::LookBeforeSend, REPLAYS, FAILED);
+fn without_a_last_look_a_worker_that_wakes_up_late_pays_twice() {
+    bites(Rule::LookBeforeSend, System { write_loss: true, ..EXECUTES }, ONCE);
 }
 
 #[test]

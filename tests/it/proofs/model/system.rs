@@ -11,7 +11,8 @@
 use refundd::domain::order::{OrderAccount, Turn};
 use refundd::domain::policy::{Duplicates, PollPolicy, UnknownPolicy};
 use refundd::domain::state::ParkCause;
-use refundd::domain::step::{ClaimFacts, Step, advance, next_step, query_event, set_aside};
+use refundd::domain::answer::{query_event, set_aside};
+use refundd::domain::step::{ClaimFacts, Step, advance, next_step};
 use refundd::domain::{Event, Grade, Policy, RefundRecord, StateKind, UnixMillis};
 
 use super::gateway::{Fate, Gateway, Money, Repeats, Request, Said, refusal, unsigned_success};
@@ -154,7 +155,7 @@ impl System {
         let fence = world.ledger.next_fence();
         let entry = &mut world.ledger.entries[refund];
         let unsent = entry.record.state.kind() == StateKind::Requested;
-        let (mut mark, crashes) = match entry.lease {
+        let (mark, crashes) = match entry.lease {
             None if unsent => (Mark::Intent, 0),
             None => (Mark::Query, 0),
             Some(lease) => (
@@ -166,10 +167,7 @@ impl System {
                 POISON.min(lease.crashes + 1),
             ),
         };
-        // Doubt is modelled as a lost intent: as cautious, and it is queried first either way.
-        if entry.doubted && unsent && self.has(Rule::AskAfterWriteLoss) {
-            mark = Mark::Lost;
-        }
+        let doubted = entry.doubted && unsent && self.has(Rule::AskAfterWriteLoss);
         entry.lease = Some(Lease { fence, mark, crashes, over: false });
         let mut record = entry.record.clone();
         if mark != Mark::Query && unsent {
@@ -179,9 +177,9 @@ impl System {
                 Err(_) => world.illegal = true,
             }
         }
-        #[allow(clippy::needless_update, reason = "a claim may tell more one day")]
-        let facts =
-            ClaimFacts { intent_lost: mark == Mark::Lost, crashes, ..ClaimFacts::default() };
+        // Every refund is as old as the loss of writes, if there was one.
+        let lost_at = doubted.then_some(UnixMillis::new(0));
+        let facts = ClaimFacts { intent_lost: mark == Mark::Lost, crashes, lost_at };
         let step = next_step(&record, facts, &self.policy());
         let parked = record.state.kind() == StateKind::Parked;
         let stage = if step == Step::Submit { Stage::Sending } else { Stage::Asking };
@@ -189,6 +187,10 @@ impl System {
         match step {
             Step::Submit | Step::Query => {}
             Step::Recover => self.learn(world, w, &unknown(), 0),
+            Step::Doubt => {
+                let event = Event::WritesLost { note: String::new() };
+                self.learn(world, w, &event, 0);
+            }
             Step::SetAside if parked => self.learn(world, w, &no_answer(), 0),
             Step::SetAside => {
                 let event = set_aside(ParkCause::Poison, String::new(), UnixMillis::new(0));

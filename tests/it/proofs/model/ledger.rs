@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use refundd::domain::order::OrderAccount;
+use refundd::domain::order::{OrderAccount, OrderChange, Reserve};
 use refundd::domain::state::{Absences, Outcome};
 use refundd::domain::{RefundRecord, RefundState, UnixMillis};
 
@@ -68,6 +68,7 @@ pub(super) fn normal(mut record: RefundRecord) -> Record {
     record.history.clear();
     record.tally.polls = 0;
     record.tally.results = 0;
+    record.tally.revision = 0;
     record.tally.submitted_at = record.tally.submitted_at.map(|_| zero);
     let since_first = |absences: &mut Option<Absences>| {
         if let Some(absences) = absences {
@@ -198,10 +199,12 @@ impl Ledger {
         entry.lease = None;
         entry.doubted = false;
         if let Some(end) = outcome(&record) {
-            let freed = (end == Outcome::Failed).then_some(record.refund.amount);
+            let amount = record.refund.amount;
+            let reserve = if end.frees() { Reserve::Free(amount) } else { Reserve::Keep };
+            let change = OrderChange { reserve, next_at: UnixMillis::new(0) };
             let no = record.refund.refund_no.clone();
             let mut order = OrderAccount::clone(&self.order);
-            let next = order.finish(&no, freed, UnixMillis::new(0));
+            let next = order.finish(&no, &change);
             self.order = Printed::new(order);
             self.entries[refund].record = record;
             for entry in &mut self.entries {

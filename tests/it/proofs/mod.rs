@@ -1,0 +1,9 @@
+//! The proofs of docs/guarantees.md: what must never happen does not, under every fault.
+//!
+//! Each has a short form, which `deploy/test.sh` runs, and a long one for releases
+//! (`deploy/prove.sh`). All print what they tried.
+
+mod chaos;
+mod fuzz;
+mod model;
+mod simulator;
