@@ -19,6 +19,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod contract;
+pub mod crash;
 pub mod domain;
 #[cfg(test)]
 #[path = "../tests/it/proofs/fuzz/engine/mod.rs"]

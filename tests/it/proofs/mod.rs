@@ -4,6 +4,8 @@
 //! (`deploy/prove.sh`). All print what they tried.
 
 mod chaos;
+mod crash;
+mod drain;
 mod fuzz;
 mod model;
 mod simulator;

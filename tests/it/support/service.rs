@@ -118,9 +118,15 @@ impl Shop {
 
     /// Starts one more `refundd run`; its log is `run-N.log` in the shop's folder.
     pub(crate) fn run(&mut self) -> usize {
+        self.run_with(&[])
+    }
+
+    /// The same with something more in its environment.
+    pub(crate) fn run_with(&mut self, environment: &[(&str, &str)]) -> usize {
         let n = self.workers.len();
         let log = File::create(self.path(&format!("run-{n}.log"))).expect("the log can be written");
-        let child = self.refundd(&["run"]).stderr(log).stdout(Stdio::null()).spawn();
+        let mut command = self.refundd(&["run"]);
+        let child = command.envs(environment.iter().copied()).stderr(log).stdout(Stdio::null()).spawn();
         self.workers.push(child.expect("refundd can be started"));
         n
     }
@@ -133,6 +139,12 @@ impl Shop {
     /// Sends a signal to a worker: `KILL`, `TERM`, `STOP`, `CONT`.
     pub(crate) fn signal(&self, n: usize, which: &str) {
         signal(&format!("-{which}"), &self.workers[n].id().to_string());
+    }
+
+    /// Whether a worker stands still after a SIGSTOP, as the kernel tells.
+    pub(crate) fn is_stopped(&self, n: usize) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.workers[n].id()));
+        stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
     }
 
     /// Kills a worker with -9 and sees it dead.

@@ -320,8 +320,8 @@ impl Chaos {
         let good = world.pushed.iter().filter(|push| matches!(push.about, About::Good(_))).count();
         let totals = world.book.totals;
         let mut page = format!(
-            "chaos, seed {}: {} requests ({good} good), {} refunds at the gateway, {} submits, \
-             {} paid\n",
+            "proved: chaos, seed {}: {} requests ({good} good), {} refunds at the gateway, {} submits, \
+             {} paid",
             self.seed,
             world.pushed.len(),
             totals.refunds,
@@ -329,7 +329,7 @@ impl Chaos {
             totals.effects
         );
         let mut row = |name: &str, what: &dyn std::fmt::Debug| {
-            let _ = writeln!(page, "  {name:<22} {what:?}");
+            let _ = write!(page, "; {name} {what:?}");
         };
         row("blows", &self.blows);
         row("workers that gave up", &self.gave_up);

@@ -56,7 +56,7 @@ async fn refunds_of_a_killed_worker_go_on_within_half_a_minute_by_default() {
     let at = |share: usize| waits[(REFUNDS * share / 100).min(REFUNDS - 1)];
     let (p50, p99, max) = (at(50), at(99), at(100));
     say(&format!(
-        "takeover of {REFUNDS} refunds after kill -9: p50 {p50}, p99 {p99}, max {max} ms"
+        "proved: takeover of {REFUNDS} refunds after kill -9: p50 {p50}, p99 {p99}, max {max} ms"
     ));
     assert!(waits[0] > 0, "the worker held none at its death: {waits:?}");
     assert!(p99 < P99_MAX_MS, "{waits:?}");

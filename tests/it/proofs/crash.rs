@@ -1,0 +1,114 @@
+//! The crash sweep: a real process is killed, and another time stopped beyond its leases and woken, at
+//! every numbered crash point; a second worker takes over; the gateway's book says what was paid.
+
+use refundd::contract::OutcomeV1;
+use refundd::crash::{Point, VARIABLE};
+use refundd::sandbox::{Fault, On, Rule};
+use tokio::task::JoinSet;
+
+use crate::support::service::{Shop, gateway, request};
+use crate::support::wait_until;
+
+const ACCOUNTS: [&str; 3] = ["shop-ca", "shop-hk", "shop-pair"];
+
+/// Refunds of one case.
+const REFUNDS: usize = 6;
+
+/// Cases that run side by side: each mostly waits for a lease of three seconds.
+const AT_ONCE: usize = 7;
+
+/// What happens to the process at its point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    /// `kill -9`.
+    Kill,
+    /// SIGSTOP, another worker finishes the work, SIGCONT.
+    Stop,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stderr, reason = "a proof says what it tried")]
+async fn a_process_that_ends_or_stands_still_at_any_crash_point_costs_nothing() {
+    let mut cases: Vec<(Point, Blow)> = Point::ALL
+        .iter()
+        .flat_map(|point| [(*point, Blow::Kill), (*point, Blow::Stop)])
+        .collect();
+    let tried = cases.len();
+    let mut running = JoinSet::new();
+    while !cases.is_empty() || !running.is_empty() {
+        while running.len() < AT_ONCE
+            && let Some((point, blow)) = cases.pop()
+        {
+            running.spawn(case(point, blow));
+        }
+        running.join_next().await.expect("a case").expect("no violation");
+    }
+    eprintln!(
+        "proved: crash sweep, {} points, {tried} blows, {} refunds, 0 violations",
+        Point::ALL.len(),
+        tried * REFUNDS
+    );
+}
+
+async fn case(point: Point, blow: Blow) {
+    let what = format!("{}, {blow:?}", point.as_str());
+    let mut settings = gateway();
+    // One answer is lost, so that a refund is asked about from the state of unknown outcome, too.
+    settings.faults.rules = vec![Rule::new(On::Submits, Fault::ResetAfter).times(1)];
+    let mut shop = Shop::open(settings).await;
+    if matches!(point, Point::BeforePutBack | Point::AfterPutBack) {
+        // Submits that wait for a limit are put back.
+        shop.configure(|toml| format!("{toml}\n[accounts.shop-pair.limits]\nsubmit_per_s = 1\n"));
+    }
+    for i in 0..REFUNDS {
+        shop.push(&request(&format!("C{i}"), ACCOUNTS[i % 3]));
+    }
+    let mut other = request("C0", "shop-ca");
+    other["amount_cents"] = 501.into();
+    shop.push(&other);
+
+    let signal = if blow == Blow::Kill { "KILL" } else { "STOP" };
+    let struck = shop.run_with(&[(VARIABLE, &format!("{}:{signal}:1", point.as_str()))]);
+    wait_until(&format!("the blow at {what}"), async || {
+        let hit = match blow {
+            Blow::Kill => shop.has_ended(struck).is_some(),
+            Blow::Stop => shop.is_stopped(struck),
+        };
+        hit.then_some(())
+    })
+    .await;
+    shop.run();
+    shop.results(REFUNDS + 1).await;
+    if blow == Blow::Stop {
+        shop.signal(struck, "CONT");
+        shop.push(&request("C-last", "shop-hk"));
+        wait_until(&format!("the last refund after {what}"), async || {
+            shop.results_now().iter().any(|result| result.refund_no == "C-last").then_some(())
+        })
+        .await;
+        assert!(shop.terminate(struck).success(), "{what}");
+    }
+    judge(&shop, (point, blow), &what);
+}
+
+fn judge(shop: &Shop, case: (Point, Blow), what: &str) {
+    let results = shop.results_now();
+    let book = shop.book();
+    for i in 0..REFUNDS {
+        let no = format!("C{i}");
+        let own: Vec<_> = results
+            .iter()
+            .filter(|result| result.refund_no == no && result.outcome != OutcomeV1::Rejected)
+            .map(|result| (result.event_id.clone(), result.outcome))
+            .collect();
+        assert_eq!(own, [(format!("{no}.1"), OutcomeV1::Succeeded)], "{what}");
+        assert_eq!(book.effects(&no), 1, "{what}: {no}");
+        // Between the last look and the first byte nobody can look any more: whoever is stopped there
+        // sends when it wakes, under the same number, and the gateway pays it once.
+        if case != (Point::BeforeSend, Blow::Stop) {
+            assert_eq!(book.refund(&no).expect("it is booked").submits, 1, "{what}: {no}");
+        }
+    }
+    let rejected = results.iter().filter(|result| result.outcome == OutcomeV1::Rejected).count();
+    assert_eq!(rejected, 1, "{what}: one conflict, one rejection");
+}
