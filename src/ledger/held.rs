@@ -27,7 +27,7 @@ pub(super) enum Mark {
 }
 
 impl Hold {
-    /// Reads the stored text, `fence mark crashes since owner`.
+    /// Reads the stored text, `fence mark crashes since word`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ').skip(1);
         let mark = match words.next()? {

@@ -59,8 +59,8 @@ impl Keys {
         self.key("due")
     }
 
-    /// Hash, refund number → fence, mark, crashes and beginning of the worker that holds it. Lives from claim
-    /// to commit.
+    /// Hash, refund number → fence, mark, crashes, beginning and word of the lease. Lives from claim to
+    /// commit.
     pub fn leases(&self) -> String {
         self.key("leases")
     }
@@ -79,6 +79,28 @@ impl Keys {
     /// Counter; every write raises it. The fences come from it.
     pub fn seq(&self) -> String {
         self.key("seq")
+    }
+
+    /// Hash, account or `*` for all → who stopped its submits, why and since when. Lives until they go
+    /// on.
+    pub fn pauses(&self) -> String {
+        self.key("pauses")
+    }
+
+    /// Hash, account and day → minor units that were cleared to be sent. The day before yesterday goes
+    /// with the first refund of a day.
+    pub fn spent(&self) -> String {
+        self.key("spent")
+    }
+
+    /// Hash, refund number → the day in which it was counted. Lives as long as the refund.
+    pub fn counted(&self) -> String {
+        self.key("counted")
+    }
+
+    /// Hash; which Redis wrote last, and when it was last found to have lost writes. Never deleted.
+    pub fn epoch(&self) -> String {
+        self.key("epoch")
     }
 
     /// Pub/sub channel; a message means that a refund has become due now.

@@ -7,11 +7,14 @@
 //! | `refunds` | what was asked, written once |
 //! | `states` | where it stands: state, totals, history; written at every commit |
 //! | `due` | when it needs attention next, or when its lease ends |
-//! | `leases` | who may act on it: fence, whether an intent to submit was recorded, crashes |
+//! | `leases` | who may act on it: fence, whether an intent to submit was recorded, crashes, word |
 //! | `orders` | how much of an order is held, whose turn it is |
 //! | `settled` | when it settled, for retention |
+//! | `pauses` | whose submits a person has stopped |
+//! | `spent`, `counted` | what each account was cleared to send in a day, and which refunds count |
 //! | `requests`, `results`, `quarantine`, `audit` | the streams |
 //! | `seq` | counter that every write raises; the fences come from it |
+//! | `epoch` | which Redis wrote last, and when it was last found to have lost writes |
 //!
 //! A refund whose state begins with `r` is submitted next. Claiming it writes a lease with mark `i`,
 //! and that lease *is* the state "submitting": if the worker dies, the next claim finds the mark
@@ -36,7 +39,7 @@ pub use connection::{Connector, Health};
 pub use embedded::Embedded;
 pub use keys::Keys;
 pub use memory::MemoryLedger;
-pub use redis::RedisLedger;
+pub use redis::{Losses, RedisLedger};
 pub use requests::RedisRequests;
 pub use results::{Results, ResultsEntry};
 pub use wake::listen;

@@ -4,21 +4,29 @@
 -- KEYS[1] due        zset, refund number by Unix ms: when it is due, or when its lease ends
 -- KEYS[2] refunds    hash, refund number -> what was asked
 -- KEYS[3] states     hash, refund number -> where it stands; begins with r where a submit is next
--- KEYS[4] leases     hash, refund number -> fence mark crashes since owner; mark i: intent to submit
+-- KEYS[4] leases     hash, refund number -> fence mark crashes since word; mark i: intent to submit
 --                    recorded by this lease, u: recorded by an earlier one and lost, q: no intent;
 --                    since: Unix ms of the first of these leases in a row; a lease that cannot be
 --                    read counts as u
 -- KEYS[5] seq        counter, raised by every write; the fence
+-- KEYS[6] epoch      hash: run_id of the Redis that wrote last, lost_at Unix ms; see epoch.lua
 -- ARGV[1] now        Unix ms
 -- ARGV[2] until      end of the leases, Unix ms
 -- ARGV[3] want       most refunds, at most 500
--- ARGV[4] owner      who claims and in which round, one word: owner.round
--- Returns            {next due in Unix ms or '', fence, then for each: number, record, state, lease};
---                    record and state are '' where they are missing
--- Reads first        the batch, its records and leases
+-- ARGV[4] word       who claims and in which round, one word: owner.round
+-- ARGV[5] run_id     of the Redis that this handle knows, or '' if it knows none
+-- ARGV[6] seen       the highest value of the counter that this handle was told of
+-- Returns            {} if this is not that Redis, or its counter has gone back: nothing is claimed;
+--                    else {next due in Unix ms or '', fence, lost_at or '', then for each: number,
+--                    record, state, lease}; record and state are '' where they are missing
+-- Reads first        run id and counter, the batch, its records and leases
 -- Repeat             claims the next batch; what the first call leased stays leased
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '?'
+local epoch = redis.call('HMGET', KEYS[6], 'run_id', 'lost_at')
+local seq = redis.call('GET', KEYS[5]) or '0'
+if run_id ~= ARGV[5] or run_id ~= epoch[1] or tonumber(seq) < tonumber(ARGV[6]) then return {} end
 local nos = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
-local out = { '', 0 }
+local out = { '', seq, epoch[2] or '' }
 if #nos > 0 then
   local records = redis.call('HMGET', KEYS[2], unpack(nos))
   local states = redis.call('HMGET', KEYS[3], unpack(nos))

@@ -3,7 +3,7 @@
 --
 -- KEYS[1] due        zset, refund number by Unix ms
 -- KEYS[2] states     hash, refund number -> where it stands
--- KEYS[3] leases     hash, refund number -> fence mark crashes since owner
+-- KEYS[3] leases     hash, refund number -> fence mark crashes since word
 -- KEYS[4] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[5] settled    zset, refund number by Unix ms of its settlement
 -- KEYS[6] results    stream
@@ -11,10 +11,11 @@
 -- KEYS[8] seq        counter, raised by every write
 -- ARGV[1] now        Unix ms
 -- ARGV[2] audit_max  entries the audit stream keeps, about
--- ARGV[3..]          eleven for each refund: number, fence, state, due in Unix ms or '' if it has
---                    ended, event id or '' for no result, outcome, result, order id or '' if its
---                    order goes on, second order id or '', freed minor units, no submit of the
---                    order before this Unix ms
+-- ARGV[3..]          eleven for each refund: number, fence and word of the lease, state, due in Unix
+--                    ms or '' if it has ended, event id or '' for no result, outcome, result, order
+--                    id or '' if nothing changes for its order, second order id or '', minor units
+--                    that its order no longer holds (negative: holds again), no submit of the order
+--                    before this Unix ms
 -- Returns            one integer a refund: 1 stored, 0 stale (a line in audit, nothing else)
 -- Reads first        all leases and orders of the batch, and the type of every key
 -- Repeat             the lease is gone, so a repeat is stale: nothing is stored or published twice
@@ -27,25 +28,12 @@ for i = 0, n - 1 do
 end
 local fences = {}
 for i, v in ipairs(redis.call('HMGET', KEYS[3], unpack(nos))) do
-  fences[nos[i]] = v and string.match(v, '^%d+') or nil
+  local fence, word = string.match(v or '', '^(%d+) .* (%S+)$')
+  fences[nos[i]] = fence and fence .. ' ' .. word
 end
 Orders.load(KEYS[4], ids)
 
--- The end of a refund: its amount is freed if nothing moved, and the next of its order may go.
-local function finish(order, no, freed, next_at, due)
-  order.held = math.max(0, order.held - freed)
-  if order.flight == no then
-    if tonumber(next_at) > tonumber(order.gate) then order.gate = next_at end
-    local following, at, rest = string.match(order.waiting, '^([^:]+):(%d+),?(.*)$')
-    order.flight, order.waiting = following or '', rest or ''
-    if following then
-      due[#due + 1], due[#due + 2] = tonumber(at) > tonumber(order.gate) and at or order.gate, following
-    end
-  end
-  Orders.keep(order)
-end
-
-local replies, states, due, done, ended, freed = {}, {}, {}, {}, {}, {}
+local replies, states, due, done, ended, freed, again = {}, {}, {}, {}, {}, {}, {}
 for i = 0, n - 1 do
   local a = HEAD + i * PER
   local no = ARGV[a + 1]
@@ -54,12 +42,12 @@ for i = 0, n - 1 do
     fences[no] = nil
     freed[#freed + 1], states[#states + 1], states[#states + 2] = no, no, ARGV[a + 3]
     if ARGV[a + 4] ~= '' then
-      due[#due + 1], due[#due + 2] = ARGV[a + 4], no
+      due[#due + 1], due[#due + 2], again[#again + 1] = ARGV[a + 4], no, no
     else
       done[#done + 1], ended[#ended + 1], ended[#ended + 2] = no, ARGV[1], no
     end
     local order = ARGV[a + 8] ~= '' and Orders.find(ARGV[a + 8], ARGV[a + 9])
-    if order and order.known then finish(order, no, tonumber(ARGV[a + 10]), ARGV[a + 11], due) end
+    if order and order.known then Orders.finish(order, no, tonumber(ARGV[a + 10]), ARGV[a + 11], due) end
   end
 end
 
@@ -78,6 +66,7 @@ if #done > 0 then
   redis.call('ZADD', KEYS[5], unpack(ended))
 end
 if #due > 0 then redis.call('ZADD', KEYS[1], unpack(due)) end
+if #again > 0 then redis.call('ZREM', KEYS[5], unpack(again)) end -- it had ended, and was corrected
 for i = 0, n - 1 do
   local a = HEAD + i * PER
   if replies[i + 1] == 0 then

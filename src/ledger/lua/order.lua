@@ -1,4 +1,4 @@
--- Library of admit, commit and forget: the account of an order, stored in one field of the hash
+-- Library of admit, commit, act and forget: the account of an order, stored in one field of the hash
 -- orders as held|paid|in flight|gate|count|waiting|other ids, or as =id where another id holds the
 -- account. held, paid: minor units; gate: Unix ms; count: refunds stored; waiting:
 -- number:due,number:due; other ids: divided by spaces, so that all go with the account.
@@ -57,4 +57,25 @@ function Orders.store()
   local flat = {}
   for id, text in pairs(Orders.changed) do flat[#flat + 1], flat[#flat + 2] = id, text end
   if #flat > 0 then redis.call('HSET', Orders.key, unpack(flat)) end
+end
+
+-- What a step of a refund means for its order: what is held, and the end of its turn or of its wait
+-- for one. The next refund of the order may go; when, is added to due.
+function Orders.finish(o, no, freed, next_at, due)
+  o.held = math.max(0, o.held - freed)
+  if o.flight == no then
+    if tonumber(next_at) > tonumber(o.gate) then o.gate = next_at end
+    local following, at, rest = string.match(o.waiting, '^([^:]+):(%d+),?(.*)$')
+    o.flight, o.waiting = following or '', rest or ''
+    if following then
+      due[#due + 1], due[#due + 2] = tonumber(at) > tonumber(o.gate) and at or o.gate, following
+    end
+  else
+    local still = {}
+    for entry in string.gmatch(o.waiting, '[^,]+') do
+      if string.match(entry, '^[^:]+') ~= no then still[#still + 1] = entry end
+    end
+    o.waiting = table.concat(still, ',')
+  end
+  Orders.keep(o)
 end

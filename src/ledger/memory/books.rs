@@ -219,12 +219,18 @@ impl Books {
         let Some(daily) = ask.daily.filter(|_| !self.counted.contains(no)) else {
             return Cleared::Go;
         };
-        let spent = self.spent.entry((ask.account.clone(), daily.day)).or_default();
-        let then = spent.saturating_add(daily.amount.get());
+        let day = (ask.account.clone(), daily.day);
+        let spent = self.spent.get(&day).copied();
+        let then = spent.unwrap_or_default().saturating_add(daily.amount.get());
         if then > daily.limit_cents {
             return Cleared::DailyLimit;
         }
-        *spent = then;
+        if spent.is_none() {
+            // The day before may still be asked for, by a worker whose clock is a little behind.
+            let old = |of: &AccountName, on: u64| *of == ask.account && on + 1 < daily.day;
+            self.spent.retain(|(of, on), _| !old(of, *on));
+        }
+        self.spent.insert(day, then);
         self.counted.insert(no.clone());
         Cleared::Go
     }
@@ -238,10 +244,10 @@ impl Books {
         if self.refunds.get(no) != Some(&act.seen.record) {
             return Acted::Changed;
         }
-        let waits = matches!(self.due.get(no), Some(Due::Waits(_)));
+        let waits = self.due.get(no).copied().filter(|due| matches!(due, Due::Waits(_)));
         self.store(&act.record, act.plan, now);
-        if waits && act.plan != Plan::Ended {
-            self.due.insert(no.clone(), Due::Waits(now)); // its order's turn is not ours to give
+        if let Some(waits) = waits.filter(|_| act.plan != Plan::Ended) {
+            self.due.insert(no.clone(), waits); // its order's turn is not ours to give
         }
         if let Some(change) = &act.order {
             self.finish(&act.record, change);
@@ -296,6 +302,13 @@ impl Books {
             leased: lease.is_some(),
             waiting: matches!(due, Some(Due::Waits(_))),
         }
+    }
+
+    /// Refunds that settled before `before` and that nobody asks about again.
+    pub(super) fn forgettable(&self, before: UnixMillis) -> Vec<RefundNo> {
+        let busy = |no: &RefundNo| self.due.contains_key(no) || self.leases.contains_key(no);
+        let old = self.settled.iter().filter(|(no, at)| **at < before && !busy(no));
+        old.map(|(no, _)| no.clone()).collect()
     }
 
     pub(super) fn forget(&mut self, refund_no: &RefundNo) {

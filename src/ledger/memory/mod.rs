@@ -216,8 +216,8 @@ impl Ledger for MemoryLedger {
     ) -> Result<usize, LedgerError> {
         let mut books = self.books();
         books.seq += 1;
-        let old = books.settled.iter().filter(|(_, at)| **at < settled_before);
-        let old: Vec<RefundNo> = old.map(|(no, _)| no.clone()).take(BATCH_MAX).collect();
+        let mut old = books.forgettable(settled_before);
+        old.truncate(BATCH_MAX);
         for no in &old {
             books.forget(no);
         }

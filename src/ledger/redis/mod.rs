@@ -1,7 +1,12 @@
 //! The ledger port on Redis. What is durable on `Ok` is durable as far as Redis syncs: with
 //! `appendfsync always`, on disk.
 
+mod epoch;
+mod translate;
+
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -11,16 +16,23 @@ use redis::aio::ConnectionManager;
 use super::connection::{Connector, map_error};
 use super::held::{Hold, as_held, order_ids};
 use super::keys::Keys;
-use super::record::{RecordError, decode_refund, decode_state, encode_refund, encode_state};
-use super::scripts::{AdmitItem, AdmitReply, ClaimItem, CommitItem, OrderEnd, Scripts};
-use crate::domain::order::Reserve;
-use crate::domain::step::Plan;
-use crate::domain::{AmountCents, RefundNo, RefundRecord, UnixMillis};
+use super::record::decode_refund;
+use super::scripts::{ActReply, ClearReply, PutBackItem, Scripts};
+use crate::domain::{RefundNo, UnixMillis};
 use crate::ports::ledger::{
-    Act, Acted, Admission, Admitted, BATCH_MAX, Claim, Claims, Clearance, Cleared, Commit,
-    Committed, Fence, Filter, Lease, Page, Pause, PutBack, Refusal, Stored,
+    Act, Acted, Admission, Admitted, BATCH_MAX, Claims, Clearance, Cleared, Commit, Committed,
+    Filter, Page, Pause, PutBack, Refusal, Stored,
 };
 use crate::ports::{Ledger, LedgerError, chain};
+pub(super) use epoch::Known;
+pub use epoch::Losses;
+use translate::{
+    act_item, admit_item, admitted, audit_line, claims, clear_item, commit_item, corrupt, decode,
+    decode_pause, encode_pause, from_score, pause_field, put_back_item,
+};
+
+/// How often one claim gets to know the Redis behind it; more often it is not replaced meanwhile.
+const LOOKS: usize = 3;
 
 /// The ledger of one namespace.
 #[derive(Debug)]
@@ -30,9 +42,10 @@ pub struct RedisLedger {
     scripts: Scripts,
     /// Stands in the leases of this handle's claims, with the round.
     owner: String,
-    /// Raised by every attempt to give claims back, before it is made: one that Redis sees late must
-    /// not give back what was claimed after it, because somebody is acting on that.
+    /// Raised by every claim, before it is made: owner and round are the word of its leases, which
+    /// never comes again, even if the counter of the fences goes back.
     round: AtomicU64,
+    known: Mutex<Known>,
 }
 
 impl RedisLedger {
@@ -49,11 +62,15 @@ impl RedisLedger {
             scripts: Scripts::new(),
             owner,
             round: AtomicU64::new(0),
+            known: Mutex::new(Known::default()),
         })
     }
 
-    /// Reads those of the refunds that exist.
-    async fn read_many(&self, refund_nos: &[String]) -> Result<Vec<Stored>, LedgerError> {
+    /// Reads those of the refunds that exist; one that cannot be read does not hide the others.
+    async fn read_many(
+        &self,
+        refund_nos: &[String],
+    ) -> Result<Vec<Result<Stored, LedgerError>>, LedgerError> {
         type Column<T> = Vec<Option<T>>;
         type Columns = (Column<String>, Column<String>, Column<String>, Column<f64>);
         if refund_nos.is_empty() {
@@ -66,15 +83,12 @@ impl RedisLedger {
         pipe.cmd("ZMSCORE").arg(self.keys.due()).arg(refund_nos);
         let (refunds, states, leases, due): Columns =
             pipe.query_async(&mut self.con.clone()).await.map_err(map_error)?;
-        let mut stored = Vec::with_capacity(refund_nos.len());
         let rows = refund_nos.iter().zip(refunds).zip(states).zip(leases).zip(due);
-        for ((((no, refund), state), lease), due) in rows {
-            let (Some(refund), Some(state)) = (refund, state) else {
-                continue;
-            };
+        let stored = rows.filter_map(|((((no, refund), state), lease), due)| {
+            let (refund, state) = (refund?, state?);
             let hold = lease.as_deref().and_then(Hold::parse);
-            let record = decode(no, &refund, &state).map_err(|err| corrupt(no, &err))?;
-            stored.push(Stored {
+            let record = decode(no, &refund, &state).map_err(|err| corrupt(no, &err));
+            Some(record.map(|record| Stored {
                 record: match hold {
                     Some(hold) => as_held(record, hold),
                     None => record,
@@ -82,9 +96,35 @@ impl RedisLedger {
                 due_at: due.filter(|due| due.is_finite()).map(from_score),
                 leased: lease.is_some(),
                 waiting: due.is_some_and(f64::is_infinite),
-            });
+            }))
+        });
+        Ok(stored.collect())
+    }
+
+    /// The leases of this handle's claims under fences above `heard`, to be put back.
+    async fn unheard(&self, heard: u64, due: i64) -> Result<Vec<PutBackItem>, LedgerError> {
+        let leases: HashMap<String, String> =
+            self.con.clone().hgetall(self.keys.leases()).await.map_err(map_error)?;
+        let mut unheard = Vec::new();
+        for (refund_no, lease) in leases {
+            let (number, word) = (lease.split(' ').next(), lease.rsplit(' ').next());
+            let (Some(number), Some(word)) = (number, word) else { continue };
+            let owner = word.split('.').next();
+            let above = number.parse::<u64>().is_ok_and(|number| number > heard);
+            if above && owner == Some(self.owner.as_str()) {
+                unheard.push(PutBackItem { refund_no, proof: format!("{number} {word}"), due });
+            }
         }
-        Ok(stored)
+        Ok(unheard)
+    }
+
+    async fn put_back_all(&self, items: &[PutBackItem]) -> Result<usize, LedgerError> {
+        let (mut con, mut back) = (self.con.clone(), 0);
+        for batch in items.chunks(BATCH_MAX) {
+            let call = self.scripts.put_back(&mut con, &self.keys, batch);
+            back += call.await.map_err(map_error)?;
+        }
+        Ok(back)
     }
 
     /// Forgets one batch of refunds that settled before `before`.
@@ -132,6 +172,7 @@ impl Ledger for RedisLedger {
             return Ok(Vec::new());
         }
         let items = batch.iter().map(admit_item).collect::<Result<Vec<_>, _>>()?;
+        self.first_look(now).await?;
         let mut con = self.con.clone();
         let replies = self.scripts.admit(&mut con, &self.keys, now.get(), &items);
         let replies = replies.await.map_err(map_error)?;
@@ -155,36 +196,26 @@ impl Ledger for RedisLedger {
         until: UnixMillis,
     ) -> Result<Claims, LedgerError> {
         let bounds = (now.get(), until.get(), want.min(BATCH_MAX));
-        let owner = format!("{}.{}", self.owner, self.round.load(Ordering::SeqCst));
         let mut con = self.con.clone();
-        let reply =
-            self.scripts.claim(&mut con, &self.keys, bounds, &owner).await.map_err(map_error)?;
-        let next_due = reply.next_due.map(from_score);
-        let mut claims = Claims { next_due, ..Claims::default() };
-        let fence = Fence { number: reply.fence, word: owner.as_str().into() };
-        let lease = |refund_no| Lease { refund_no, fence: fence.clone(), until };
-        for item in reply.items {
-            // The whole batch is leased by now, so one alien entry must not lose the others.
-            let refund_no = match RefundNo::parse(&item.refund_no) {
-                Ok(refund_no) => refund_no,
-                Err(err) => {
-                    tracing::error!(entry = item.refund_no, %err, "not a refund number among the due");
-                    continue;
-                }
-            };
-            match decode(&item.refund_no, &item.record, &item.state) {
-                Ok(record) => claims.claims.push(claim(lease(refund_no), record, &item)),
-                Err(err) => claims.unreadable.push((lease(refund_no), chain(&err))),
+        self.first_look(now).await?;
+        for _ in 0..LOOKS {
+            let round = self.round.fetch_add(1, Ordering::SeqCst) + 1;
+            let word = format!("{}.{round}", self.owner);
+            let known = self.known();
+            let call = self.scripts.claim(&mut con, &self.keys, bounds, (&word, &known));
+            if let Some(reply) = call.await.map_err(map_error)? {
+                self.saw(reply.fence);
+                return Ok(claims(reply, &word, until));
             }
+            self.look(now).await?;
         }
-        Ok(claims)
+        Err(LedgerError::Unavailable("Redis was replaced several times in a row".into()))
     }
 
     async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
-        let mut con = self.con.clone();
-        let whose = (self.owner.as_str(), self.round.fetch_add(1, Ordering::SeqCst));
-        let call = self.scripts.unclaim(&mut con, &self.keys, whose, (heard, now.get()));
-        call.await.map_err(map_error)
+        // Each is named by fence and word: a call that Redis sees late touches no later claim.
+        let unheard = self.unheard(heard, now.get()).await?;
+        self.put_back_all(&unheard).await
     }
 
     async fn commit(
@@ -205,8 +236,9 @@ impl Ledger for RedisLedger {
         Ok(stored.into_iter().map(verdict).collect())
     }
 
-    async fn put_back(&self, _batch: &[PutBack], _now: UnixMillis) -> Result<(), LedgerError> {
-        Err(LedgerError::Unfit("not yet".to_owned()))
+    async fn put_back(&self, batch: &[PutBack], _now: UnixMillis) -> Result<(), LedgerError> {
+        let items: Vec<_> = batch.iter().map(put_back_item).collect();
+        self.put_back_all(&items).await.map(drop)
     }
 
     async fn clear(
@@ -214,23 +246,54 @@ impl Ledger for RedisLedger {
         batch: &[Clearance],
         _now: UnixMillis,
     ) -> Result<Vec<Cleared>, LedgerError> {
-        Ok(vec![Cleared::Go; batch.len()])
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items: Vec<_> = batch.iter().map(clear_item).collect();
+        let mut con = self.con.clone();
+        let replies = self.scripts.clear(&mut con, &self.keys, &items).await.map_err(map_error)?;
+        let cleared = |reply| match reply {
+            ClearReply::Go => Cleared::Go,
+            ClearReply::Lost => Cleared::Lost,
+            ClearReply::Paused => Cleared::Paused,
+            ClearReply::Limit => Cleared::DailyLimit,
+        };
+        Ok(replies.into_iter().map(cleared).collect())
     }
 
-    async fn act(&self, _act: &Act, _now: UnixMillis) -> Result<Acted, LedgerError> {
-        Err(LedgerError::Unfit("not yet".to_owned()))
+    async fn act(&self, act: &Act, now: UnixMillis) -> Result<Acted, LedgerError> {
+        let item = act_item(act, now)?;
+        let mut con = self.con.clone();
+        let call = self.scripts.act(&mut con, &self.keys, now.get(), &item);
+        Ok(match call.await.map_err(map_error)? {
+            ActReply::Stored => Acted::Stored,
+            ActReply::Changed => Acted::Changed,
+            ActReply::Submitting => Acted::Submitting,
+        })
     }
 
-    async fn pause(&self, _pause: &Pause) -> Result<bool, LedgerError> {
-        Err(LedgerError::Unfit("not yet".to_owned()))
+    async fn pause(&self, pause: &Pause) -> Result<bool, LedgerError> {
+        let (field, value) = (pause_field(pause), encode_pause(pause)?);
+        let line = audit_line(&pause.audit("pause"), pause.at);
+        let mut con = self.con.clone();
+        let call = self.scripts.switch(&mut con, &self.keys, (&field, &value), &line);
+        call.await.map_err(map_error)
     }
 
-    async fn resume(&self, _resume: &Pause) -> Result<bool, LedgerError> {
-        Err(LedgerError::Unfit("not yet".to_owned()))
+    async fn resume(&self, resume: &Pause) -> Result<bool, LedgerError> {
+        let line = audit_line(&resume.audit("resume"), resume.at);
+        let (field, mut con) = (pause_field(resume), self.con.clone());
+        let call = self.scripts.switch(&mut con, &self.keys, (&field, ""), &line);
+        call.await.map_err(map_error)
     }
 
     async fn pauses(&self) -> Result<Vec<Pause>, LedgerError> {
-        Err(LedgerError::Unfit("not yet".to_owned()))
+        let stored: HashMap<String, String> =
+            self.con.clone().hgetall(self.keys.pauses()).await.map_err(map_error)?;
+        let pauses = stored.iter().map(|(field, text)| decode_pause(field, text));
+        let mut pauses = pauses.collect::<Result<Vec<_>, _>>()?;
+        pauses.sort_by(|one, other| one.account.cmp(&other.account));
+        Ok(pauses)
     }
 
     async fn nudge(&self, refund_nos: &[RefundNo], now: UnixMillis) -> Result<(), LedgerError> {
@@ -244,7 +307,7 @@ impl Ledger for RedisLedger {
     }
 
     async fn find(&self, refund_no: &RefundNo) -> Result<Option<Stored>, LedgerError> {
-        Ok(self.read_many(&[refund_no.to_string()]).await?.pop())
+        self.read_many(&[refund_no.to_string()]).await?.pop().transpose()
     }
 
     async fn list(
@@ -260,8 +323,14 @@ impl Ledger for RedisLedger {
         let mut refund_nos: Vec<String> = flat.into_iter().step_by(2).collect();
         refund_nos.sort_unstable(); // a scan may name one refund twice
         refund_nos.dedup();
-        let mut refunds = self.read_many(&refund_nos).await?;
-        refunds.retain(|stored| filter.matches(&stored.record));
+        let mut refunds = Vec::with_capacity(refund_nos.len());
+        for stored in self.read_many(&refund_nos).await? {
+            match stored {
+                Ok(stored) if filter.matches(&stored.record) => refunds.push(stored),
+                Ok(_) => {}
+                Err(err) => tracing::warn!(err = %chain(&err), "left out of the list"),
+            }
+        }
         Ok(Page { refunds, cursor: (next != "0").then_some(next) })
     }
 
@@ -275,85 +344,4 @@ impl Ledger for RedisLedger {
         trim.await.map_err(map_error)?;
         self.forget(settled_before).await
     }
-}
-
-fn admit_item(admission: &Admission) -> Result<AdmitItem, LedgerError> {
-    let record = &admission.record;
-    let no = record.refund.refund_no.as_str();
-    Ok(AdmitItem {
-        refund_no: no.to_owned(),
-        entry: admission.entry.as_ref().map(|entry| entry.0.clone()).unwrap_or_default(),
-        record: encode_refund(record).map_err(|err| corrupt(no, &err))?,
-        state: encode_state(record).map_err(|err| corrupt(no, &err))?,
-        amount: record.refund.amount.get(),
-        paid: record.refund.order.paid.map(AmountCents::get),
-        due: admission.due_at.get(),
-        orders: order_ids(&record.order_scope, &record.refund),
-    })
-}
-
-fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
-    match reply {
-        AdmitReply::New => Admitted::New,
-        AdmitReply::Waiting => Admitted::Waiting,
-        AdmitReply::Known(text) => {
-            match decode_refund(admission.record.refund.refund_no.as_str(), &text) {
-                Ok((refund, _)) => Admitted::Known(Box::new(refund)),
-                Err(err) => Admitted::Unreadable(chain(&err)),
-            }
-        }
-        AdmitReply::OverRefund { paid, held } => {
-            Admitted::OverRefund { paid_cents: paid, held_cents: held }
-        }
-        AdmitReply::OrderMismatch => Admitted::OrderMismatch,
-    }
-}
-
-fn claim(lease: Lease, record: RefundRecord, item: &ClaimItem) -> Claim {
-    Claim { lease, record: as_held(record, item.lease), facts: item.lease.facts(None) }
-}
-
-fn commit_item(commit: &Commit) -> Result<CommitItem, LedgerError> {
-    let record = &commit.record;
-    let no = record.refund.refund_no.as_str();
-    Ok(CommitItem {
-        refund_no: no.to_owned(),
-        fence: commit.lease.fence.number,
-        state: encode_state(record).map_err(|err| corrupt(no, &err))?,
-        due: match commit.plan {
-            Plan::Due(at) => Some(at.get()),
-            Plan::Ended => None,
-        },
-        result: commit
-            .result
-            .as_ref()
-            .map(|result| (result.event_id.clone(), result.outcome, result.json.clone())),
-        order: commit.order.as_ref().map(|change| OrderEnd {
-            ids: order_ids(&record.order_scope, &record.refund),
-            freed: match change.reserve {
-                Reserve::Keep | Reserve::HoldAgain(_) => 0,
-                Reserve::Free(amount) => amount.get(),
-            },
-            next_at: change.next_at.get(),
-        }),
-    })
-}
-
-fn decode(refund_no: &str, refund: &str, state: &str) -> Result<RefundRecord, RecordError> {
-    decode_state(decode_refund(refund_no, refund)?, state)
-}
-
-fn corrupt(refund_no: &str, err: &RecordError) -> LedgerError {
-    LedgerError::Corrupt { key: refund_no.to_owned(), why: chain(err) }
-}
-
-/// A score of the due set; what refundd writes are whole milliseconds far below 2^53, or the end
-/// of time for a gateway that asks for a wait beyond it, where the cast stops.
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_possible_truncation,
-    reason = "whole milliseconds far below 2^53"
-)]
-fn from_score(score: f64) -> UnixMillis {
-    UnixMillis::new(score as i64)
 }

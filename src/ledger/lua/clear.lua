@@ -1,0 +1,61 @@
+-- Says whether submits may leave now: the lease is held, nothing is paused, and the account has not
+-- sent what it may send that day. What may leave is counted, a refund once.
+--
+-- KEYS[1] leases     hash, refund number -> fence mark crashes since word
+-- KEYS[2] pauses     hash, account, or * for all -> who, why, since when
+-- KEYS[3] spent      hash, "account day" -> minor units that were cleared
+-- KEYS[4] counted    hash, refund number -> the day in which it was counted
+-- KEYS[5] seq        counter, raised by every write
+-- ARGV[1..]          six for each refund: number, fence and word of the lease, account, day or '' if
+--                    the account has no limit, amount, limit in minor units
+-- Returns            one integer a refund: 1 go, 2 the lease is another by now, 3 paused, 4 limit
+-- Reads first        leases, pauses, sums and counted refunds of the batch, and the type of every key
+-- Repeat             the same answer; what was counted is not counted again
+local PER, n = 6, #ARGV / 6
+local nos, days, switches = {}, {}, { '*' }
+for i = 0, n - 1 do
+  local a = i * PER
+  nos[i + 1], switches[i + 2], days[i + 1] = ARGV[a + 1], ARGV[a + 3], ARGV[a + 3] .. ' ' .. ARGV[a + 4]
+end
+local leases = redis.call('HMGET', KEYS[1], unpack(nos))
+local pauses = redis.call('HMGET', KEYS[2], unpack(switches))
+local sums, counted = {}, {}
+for i, v in ipairs(redis.call('HMGET', KEYS[3], unpack(days))) do sums[days[i]] = v and tonumber(v) or nil end
+for i, v in ipairs(redis.call('HMGET', KEYS[4], unpack(nos))) do counted[nos[i]] = v or nil end
+
+local replies, marks, changed, begun = {}, {}, {}, {}
+for i, no in ipairs(nos) do
+  local a = (i - 1) * PER
+  local fence, word = string.match(leases[i] or '', '^(%d+) .* (%S+)$')
+  local then_spent = (sums[days[i]] or 0) + tonumber(ARGV[a + 5])
+  if not fence or fence .. ' ' .. word ~= ARGV[a + 2] then
+    replies[i] = 2
+  elseif pauses[1] or pauses[i + 1] then
+    replies[i] = 3
+  elseif ARGV[a + 4] == '' or counted[no] then
+    replies[i] = 1
+  elseif then_spent > tonumber(ARGV[a + 6]) then
+    replies[i] = 4
+  else
+    replies[i], counted[no] = 1, ARGV[a + 4]
+    if not sums[days[i]] then begun[ARGV[a + 3]] = math.max(begun[ARGV[a + 3]] or 0, tonumber(ARGV[a + 4])) end
+    sums[days[i]], changed[days[i]] = then_spent, true
+    marks[#marks + 1], marks[#marks + 2] = no, ARGV[a + 4]
+  end
+end
+if #marks == 0 then return replies end
+
+-- With the first refund of a day the days before yesterday go; a worker whose clock is a little
+-- behind still finds the day that has just ended. So there are never more than two of an account.
+local old, flat = { '' }, {}
+for _, field in ipairs(next(begun) and redis.call('HKEYS', KEYS[3]) or {}) do
+  local account, day = string.match(field, '^(%S+) (%d+)$')
+  if account and begun[account] and tonumber(day) < begun[account] - 1 then old[#old + 1] = field end
+end
+for day in pairs(changed) do flat[#flat + 1], flat[#flat + 2] = day, string.format('%.0f', sums[day]) end
+redis.call('HDEL', KEYS[3], '') -- first, because Redis allows it when out of memory
+redis.call('INCR', KEYS[5])
+redis.call('HSET', KEYS[3], unpack(flat))
+redis.call('HSET', KEYS[4], unpack(marks))
+for _, field in ipairs(old) do redis.call('HDEL', KEYS[3], field) end
+return replies

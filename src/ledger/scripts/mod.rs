@@ -1,0 +1,266 @@
+//! One typed function a script: arguments in, result codes out as enums.
+//!
+//! The sources are compiled in and hashed once. A code that a script does not document is an
+//! error, never a default.
+
+mod items;
+
+use redis::aio::ConnectionLike;
+use redis::{RedisError, Script};
+
+use super::keys::Keys;
+use super::redis::Known;
+pub(super) use items::{
+    ActItem, ActReply, AdmitItem, AdmitReply, ClaimItem, ClaimReply, ClearItem, ClearReply,
+    CommitItem, EpochReply, OrderStep, PutBackItem, StepItem,
+};
+use items::{
+    act_reply, admit_reply, claim_reply, clear_args, clear_reply, flag, line_args, step_args,
+};
+
+/// The consumer group through which refundd reads the requests.
+pub(super) const GROUP: &str = "refundd";
+
+/// About how many lines the audit stream keeps.
+const AUDIT_MAX: usize = 100_000;
+
+/// All scripts, built once per ledger.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    act: Script,
+    admit: Script,
+    claim: Script,
+    clear: Script,
+    commit: Script,
+    epoch: Script,
+    forget: Script,
+    nudge: Script,
+    put_back: Script,
+    refuse: Script,
+    switch: Script,
+    trim: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        const ORDER: &str = include_str!("../lua/order.lua");
+        let on_orders = |source: &str| Script::new(&format!("{ORDER}{source}"));
+        Self {
+            act: on_orders(include_str!("../lua/act.lua")),
+            admit: on_orders(include_str!("../lua/admit.lua")),
+            claim: Script::new(include_str!("../lua/claim.lua")),
+            clear: Script::new(include_str!("../lua/clear.lua")),
+            commit: on_orders(include_str!("../lua/commit.lua")),
+            epoch: Script::new(include_str!("../lua/epoch.lua")),
+            forget: on_orders(include_str!("../lua/forget.lua")),
+            nudge: Script::new(include_str!("../lua/nudge.lua")),
+            put_back: Script::new(include_str!("../lua/put_back.lua")),
+            refuse: Script::new(include_str!("../lua/refuse.lua")),
+            switch: Script::new(include_str!("../lua/switch.lua")),
+            trim: Script::new(include_str!("../lua/trim.lua")),
+        }
+    }
+
+    pub(super) async fn admit(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        now: i64,
+        items: &[AdmitItem],
+    ) -> Result<Vec<AdmitReply>, RedisError> {
+        let mut call = self.admit.prepare_invoke();
+        call.key(keys.requests()).key(keys.refunds()).key(keys.states()).key(keys.due());
+        call.key(keys.orders()).key(keys.seq()).arg(GROUP).arg(keys.wake()).arg(now);
+        for item in items {
+            call.arg(&item.refund_no).arg(&item.entry).arg(&item.record).arg(&item.state);
+            call.arg(item.amount).arg(item.paid.map(|paid| paid.to_string()).unwrap_or_default());
+            call.arg(item.due).arg(&item.orders.0).arg(&item.orders.1);
+        }
+        let replies: Vec<Vec<String>> = call.invoke_async(con).await?;
+        same_length("admit", items.len(), replies.len())?;
+        replies.iter().map(|reply| admit_reply(reply)).collect()
+    }
+
+    /// `None`: this is not the Redis that the handle knows, and nothing was claimed.
+    pub(super) async fn claim(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        (now, until, want): (i64, i64, usize),
+        (word, known): (&str, &Known),
+    ) -> Result<Option<ClaimReply>, RedisError> {
+        let mut call = self.claim.prepare_invoke();
+        call.key(keys.due()).key(keys.refunds()).key(keys.states()).key(keys.leases());
+        call.key(keys.seq()).key(keys.epoch()).arg(now).arg(until).arg(want).arg(word);
+        call.arg(&known.run_id).arg(known.seen);
+        claim_reply(call.invoke_async(con).await?)
+    }
+
+    pub(super) async fn epoch(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        now: i64,
+        known: &Known,
+    ) -> Result<EpochReply, RedisError> {
+        let mut call = self.epoch.prepare_invoke();
+        call.key(keys.epoch()).key(keys.refunds()).key(keys.audit()).key(keys.seq());
+        call.arg(now).arg(AUDIT_MAX).arg(&known.run_id).arg(known.losses).arg(known.seen);
+        type Reply = (String, String, u64, u64, i64);
+        let (run_id, _, losses, counter, recorded): Reply = call.invoke_async(con).await?;
+        Ok(EpochReply { run_id, losses, counter, recorded: flag("epoch", recorded)? })
+    }
+
+    pub(super) async fn commit(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        now: i64,
+        items: &[CommitItem],
+    ) -> Result<Vec<bool>, RedisError> {
+        let mut call = self.commit.prepare_invoke();
+        call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
+        call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
+        call.arg(now).arg(AUDIT_MAX);
+        for item in items {
+            call.arg(&item.refund_no).arg(&item.proof);
+            step_args(&mut call, &item.step);
+        }
+        let replies: Vec<i64> = call.invoke_async(con).await?;
+        same_length("commit", items.len(), replies.len())?;
+        replies.into_iter().map(|code| flag("commit", code)).collect()
+    }
+
+    pub(super) async fn put_back(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        items: &[PutBackItem],
+    ) -> Result<usize, RedisError> {
+        let mut call = self.put_back.prepare_invoke();
+        call.key(keys.leases()).key(keys.due()).key(keys.states()).key(keys.seq());
+        for item in items {
+            call.arg(&item.refund_no).arg(&item.proof).arg(item.due);
+        }
+        call.invoke_async(con).await
+    }
+
+    pub(super) async fn clear(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        items: &[ClearItem],
+    ) -> Result<Vec<ClearReply>, RedisError> {
+        let mut call = self.clear.prepare_invoke();
+        call.key(keys.leases()).key(keys.pauses()).key(keys.spent()).key(keys.counted());
+        call.key(keys.seq());
+        for item in items {
+            clear_args(&mut call, item);
+        }
+        let replies: Vec<i64> = call.invoke_async(con).await?;
+        same_length("clear", items.len(), replies.len())?;
+        replies.into_iter().map(clear_reply).collect()
+    }
+
+    pub(super) async fn act(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        now: i64,
+        item: &ActItem,
+    ) -> Result<ActReply, RedisError> {
+        let mut call = self.act.prepare_invoke();
+        call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
+        call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
+        call.arg(now).arg(AUDIT_MAX).arg(keys.wake()).arg(&item.refund_no).arg(&item.seen);
+        step_args(&mut call, &item.step);
+        line_args(&mut call, &item.audit);
+        act_reply(call.invoke_async(con).await?)
+    }
+
+    /// Sets a field of the pauses, or removes it where `value` is empty. Returns whether that was new.
+    pub(super) async fn switch(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        (field, value): (&str, &str),
+        audit: &[(&'static str, String)],
+    ) -> Result<bool, RedisError> {
+        let mut call = self.switch.prepare_invoke();
+        call.key(keys.pauses()).key(keys.audit()).key(keys.seq());
+        call.arg(field).arg(value).arg(AUDIT_MAX);
+        line_args(&mut call, audit);
+        flag("switch", call.invoke_async(con).await?)
+    }
+
+    pub(super) async fn refuse(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        (entry, result): (&str, [&str; 4]),
+        quarantine: &[(&'static str, Vec<u8>)],
+    ) -> Result<(), RedisError> {
+        let mut call = self.refuse.prepare_invoke();
+        call.key(keys.requests()).key(keys.results()).key(keys.quarantine()).key(keys.seq());
+        call.arg(GROUP).arg(entry);
+        for field in result {
+            call.arg(field);
+        }
+        for (name, value) in quarantine {
+            call.arg(*name).arg(value.as_slice());
+        }
+        call.invoke_async(con).await
+    }
+
+    pub(super) async fn nudge(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        now: i64,
+        refund_nos: &[&str],
+    ) -> Result<(), RedisError> {
+        let mut call = self.nudge.prepare_invoke();
+        call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.seq());
+        call.arg(now).arg(keys.wake()).arg(refund_nos);
+        call.invoke_async(con).await
+    }
+
+    pub(super) async fn forget(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        before: i64,
+        items: &[(String, (String, String))],
+    ) -> Result<usize, RedisError> {
+        let mut call = self.forget.prepare_invoke();
+        call.key(keys.settled()).key(keys.refunds()).key(keys.states()).key(keys.orders());
+        call.key(keys.due()).key(keys.leases()).key(keys.counted()).key(keys.seq()).arg(before);
+        for (refund_no, orders) in items {
+            call.arg(refund_no).arg(&orders.0).arg(&orders.1);
+        }
+        call.invoke_async(con).await
+    }
+
+    pub(super) async fn trim(
+        &self,
+        con: &mut impl ConnectionLike,
+        keys: &Keys,
+        before: i64,
+    ) -> Result<usize, RedisError> {
+        let mut call = self.trim.prepare_invoke();
+        call.key(keys.results()).arg(before).invoke_async(con).await
+    }
+}
+
+fn same_length(script: &'static str, sent: usize, got: usize) -> Result<(), RedisError> {
+    if sent == got { Ok(()) } else { Err(unknown(script, &format!("{got} replies for {sent}"))) }
+}
+
+/// A reply that the script's header does not document.
+fn unknown(script: &'static str, got: &str) -> RedisError {
+    RedisError::from((
+        redis::ErrorKind::UnexpectedReturnType,
+        "undocumented reply of script",
+        format!("{script}: {got}"),
+    ))
+}
