@@ -60,6 +60,8 @@ enum Command {
     Pause(commands::pause::Args),
     /// Let submits go on
     Resume(commands::pause::Args),
+    /// Who did what to which refund, when and why
+    Audit(commands::audit::Args),
     /// The effective configuration, secrets masked
     Config,
     /// JSON Schema of request and result
@@ -143,6 +145,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Abandon(args) => commands::act::abandon(args, context).await,
         Command::Pause(args) => commands::pause::pause(args, context).await,
         Command::Resume(args) => commands::pause::resume(args, context).await,
+        Command::Audit(args) => commands::audit::run(args, context).await,
         Command::Config => commands::config::run(context),
         Command::Schema(args) => commands::schema::run(&args, context),
     }
@@ -159,6 +162,7 @@ impl Command {
             Self::Check(args) => args.json,
             Self::Release(args) | Self::Abandon(args) => args.args.json,
             Self::Resolve(args) => args.agreed.args.json,
+            Self::Audit(args) => args.json,
             Self::Pause(args) | Self::Resume(args) => args.json,
             Self::Run | Self::Sandbox(_) | Self::Config | Self::Schema(_) => false,
         }

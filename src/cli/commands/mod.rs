@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(super) mod act;
+pub(super) mod audit;
 pub(super) mod config;
 pub(super) mod demo;
 pub(super) mod enqueue;
