@@ -14,7 +14,7 @@ use crate::cli::{CliError, Context, Exit};
 use crate::domain::RefundNo;
 use crate::domain::state::Decision;
 use crate::ledger::RedisClock;
-use crate::operator::{Action, Asked, Desk, Done, Resolution};
+use crate::operator::{ActError, Action, Asked, Desk, Done, Resolution};
 use crate::ports::ledger::Stored;
 
 /// Who acts, and why.
@@ -112,7 +112,11 @@ async fn run(args: Args, action: Action, yes: bool, context: &Context) -> Result
         let ledger = std::sync::Arc::new(store.ledger().await?);
         let desk = app::desk(&config, ledger, clock);
         let seen = desk.look(&refund_no).await?;
-        let expected = args.version.unwrap_or(seen.record.tally.revision);
+        let found = seen.record.tally.revision;
+        let expected = args.version.unwrap_or(found);
+        if expected != found {
+            return Err(ActError::Stale { refund_no, expected, found }.into()); // nobody need agree
+        }
         agree(&desk, &seen, action, yes, context).await?;
         let asked = Asked { refund_no, action, by, expected: Some(expected) };
         Ok(desk.act(&asked).await?)
