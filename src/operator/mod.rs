@@ -197,7 +197,7 @@ impl Desk {
                 });
             }
             let now = self.clock.now();
-            let act = self.decide(seen, asked.action, by.clone(), now)?;
+            let act = self.decide(seen, asked.action, &by, now)?;
             match self.ledger.act(&act, now).await? {
                 Acted::Stored => return Ok(self.done(act, asked.action)),
                 Acted::Submitting => break,
@@ -212,7 +212,7 @@ impl Desk {
         &self,
         seen: Stored,
         action: Action,
-        by: Decision,
+        by: &Decision,
         now: UnixMillis,
     ) -> Result<Act, ActError> {
         allow(&seen, action)?;

@@ -7,10 +7,11 @@ use crate::domain::{OrderRef, RefundRecord};
 
 /// Where a refund stands, for the audit trail: `parked`, or `settled (succeeded)`.
 pub(super) fn standing(record: &RefundRecord) -> String {
-    match &record.state {
-        RefundState::Settled(end) => format!("settled ({})", end.outcome.as_str()),
-        other => other.kind().as_str().to_owned(),
+    let kind = record.state.kind().as_str();
+    if let RefundState::Settled(end) = &record.state {
+        return format!("{kind} ({})", end.outcome.as_str());
     }
+    kind.to_owned()
 }
 
 /// What `action` will do to the refund, its amount and its order.
