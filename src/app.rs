@@ -18,6 +18,7 @@ use crate::ledger::{
     Connector, Embedded, Keys, RedisClock, RedisLedger, RedisRequests, Results, keep_in_step,
     listen,
 };
+use crate::operator::{Desk, Terms};
 use crate::ports::{
     Account, Accounts, Clock, FieldError, Ledger, LedgerError, RefundQuerier, RefundSubmitter,
 };
@@ -145,6 +146,16 @@ pub fn accounts(config: &Config, keys: &config::Keys) -> Result<Accounts, AppErr
         })
     };
     Ok(config.accounts.iter().filter_map(account).collect())
+}
+
+/// Where people's decisions about refunds are carried out; needs no gateway and no key.
+pub fn desk(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Desk {
+    let terms = |account: &config::AccountConfig| Terms {
+        policy: account.policy,
+        gateway: account.submit.clone(),
+    };
+    let accounts = config.accounts.iter().map(|(name, account)| (name.clone(), terms(account)));
+    Desk::new(ledger, clock, accounts.collect())
 }
 
 fn longest_call_ms(settings: &GatewaySettings) -> u64 {

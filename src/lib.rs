@@ -8,6 +8,7 @@
 //! ```text
 //! main → cli → app ─┬→ workers ─┐
 //!                   ├→ intake  ─┤
+//!                   ├→ operator ┤
 //!                   ├→ ledger  ─┼→ ports → domain
 //!                   ├→ gateways ┘
 //!                   └→ config, telemetry, sandbox
@@ -29,6 +30,7 @@ pub mod gateways;
 mod generated;
 pub mod intake;
 pub mod ledger;
+pub mod operator;
 pub mod ports;
 pub mod retention;
 pub mod sandbox;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::app::AppError;
 use crate::config::ConfigError;
+use crate::operator::ActError;
 use crate::ports::LedgerError;
 
 /// How the program ends. The numbers are part of the contract.
@@ -62,6 +63,9 @@ pub enum CliError {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// It was refused, because it would be unsafe or makes no sense; nothing was changed.
+    #[error("{0}")]
+    Refused(String),
     /// Something failed; the text says what, the source why.
     #[error("{what}")]
     Failed {
@@ -76,6 +80,21 @@ pub enum CliError {
     /// A signal ended it; there is nothing to say.
     #[error("stopped by a signal")]
     Stopped(Exit),
+}
+
+impl From<ActError> for CliError {
+    fn from(err: ActError) -> Self {
+        let text = err.to_string();
+        match err {
+            ActError::Ledger(err) => Self::Ledger(err),
+            ActError::NotFound(_) | ActError::UnknownAccount { .. } => Self::NotFound(text),
+            ActError::Stale { .. } | ActError::Busy(_) | ActError::NotAllowed { .. } => {
+                Self::Refused(text)
+            }
+            ActError::Words { .. } => Self::Usage(text),
+            ActError::Defect(err) => Self::Failed { what: text, source: Some(Box::new(err)) },
+        }
+    }
 }
 
 impl CliError {
@@ -94,6 +113,7 @@ impl CliError {
                 Exit::Usage
             }
             Self::NotFound(_) => Exit::NotFound,
+            Self::Refused(_) => Exit::Refused,
             Self::Stopped(exit) => *exit,
             Self::App(_) | Self::Ledger(_) | Self::Failed { .. } | Self::Io(..) => Exit::Failed,
         }
@@ -111,6 +131,7 @@ impl CliError {
             | Self::Ledger(_)
             | Self::Usage(_)
             | Self::NotFound(_)
+            | Self::Refused(_)
             | Self::Failed { .. }
             | Self::Stopped(_)
             | Self::Io(..) => None,

@@ -48,6 +48,20 @@ enum Command {
     List(commands::list::Args),
     /// Results as they were published
     Results(commands::results::Args),
+    /// Ask the gateway about a refund now, also after its end
+    Check(commands::act::Args),
+    /// Let a parked refund go on: the gateway is asked first
+    Release(commands::act::AgreedArgs),
+    /// Say how a refund ended, on evidence of your own
+    Resolve(commands::act::ResolveArgs),
+    /// Stop working on a refund; this does not cancel anything at the gateway
+    Abandon(commands::act::AgreedArgs),
+    /// Stop submits of one account or of all; queries go on
+    Pause(commands::pause::Args),
+    /// Let submits go on
+    Resume(commands::pause::Args),
+    /// Who did what to which refund, when and why
+    Audit(commands::audit::Args),
     /// The effective configuration, secrets masked
     Config,
     /// JSON Schema of request and result
@@ -125,6 +139,13 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Show(args) => commands::show::run(args, context).await,
         Command::List(args) => commands::list::run(args, context).await,
         Command::Results(args) => commands::results::run(args, context).await,
+        Command::Check(args) => commands::act::check(args, context).await,
+        Command::Release(args) => commands::act::release(args, context).await,
+        Command::Resolve(args) => commands::act::resolve(args, context).await,
+        Command::Abandon(args) => commands::act::abandon(args, context).await,
+        Command::Pause(args) => commands::pause::pause(args, context).await,
+        Command::Resume(args) => commands::pause::resume(args, context).await,
+        Command::Audit(args) => commands::audit::run(args, context).await,
         Command::Config => commands::config::run(context),
         Command::Schema(args) => commands::schema::run(&args, context),
     }
@@ -138,6 +159,11 @@ impl Command {
             Self::List(args) => args.json,
             Self::Results(args) => args.json,
             Self::Enqueue(args) => args.json,
+            Self::Check(args) => args.json,
+            Self::Release(args) | Self::Abandon(args) => args.args.json,
+            Self::Resolve(args) => args.agreed.args.json,
+            Self::Audit(args) => args.json,
+            Self::Pause(args) | Self::Resume(args) => args.json,
             Self::Run | Self::Sandbox(_) | Self::Config | Self::Schema(_) => false,
         }
     }

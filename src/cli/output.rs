@@ -61,6 +61,12 @@ impl Output {
         }
     }
 
+    /// Tells the person what they are asked about, whatever the flags say. The line stays open.
+    pub fn ask(self, text: &str) {
+        let mut stderr = std::io::stderr().lock();
+        let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+    }
+
     /// Tells the person what went wrong, why, and what to do.
     pub fn error(self, err: &CliError) {
         let (red, reset) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };

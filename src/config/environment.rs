@@ -27,6 +27,12 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Who has logged in, as far as the environment tells: the person behind `sudo` before root.
+    pub fn login(&self) -> Option<&str> {
+        let names = ["SUDO_USER", "LOGNAME", "USER"].into_iter();
+        names.filter_map(|name| self.get(name)).find(|name| !name.trim().is_empty())
+    }
+
     /// All settings: the name and the parts of it behind [`PREFIX`], and the value.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&str, Vec<String>, &str)> {
         self.0.iter().filter_map(|(name, value)| {

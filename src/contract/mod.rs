@@ -26,4 +26,4 @@ pub use fault::{Fault, Invalid, RejectCode, RequestError};
 pub use parse::{Readable, parse};
 pub use request::{OrderV1, RequestV1};
 pub use result::{OutcomeV1, Rejection, ResultV1, rejected, result_of};
-pub use view::RefundView;
+pub use view::{PauseView, RefundView, next_of};

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::request::OrderV1;
 use super::result::{EvidenceV1, OutcomeV1, StatusV1};
 use crate::domain::state::{Outcome, RefundState, Settlement};
-use crate::domain::{AmountCents, UnixMillis};
-use crate::ports::ledger::Stored;
+use crate::domain::{AccountName, AmountCents, UnixMillis};
+use crate::ports::ledger::{Pause, Stored};
 
 /// A refund with its state, its money and its history.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -51,6 +51,9 @@ pub struct RefundView {
     pub polls: u32,
     /// Results published so far.
     pub results: u32,
+    /// The version that an action is held against (`--version`): it rises with all that happens to the
+    /// refund but queries that change nothing. Not the `version` of a result.
+    pub version: u32,
     /// When it was taken in, RFC 3339.
     pub admitted_at: String,
     /// When it was first submitted, RFC 3339.
@@ -63,6 +66,11 @@ pub struct RefundView {
     pub leased: bool,
     /// Whether it waits for another refund of its order.
     pub waiting: bool,
+    /// What refundd does next and when, in words.
+    pub next: String,
+    /// What stops the submits of its account, if anything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PauseView>,
     /// What has happened, oldest first.
     pub history: Vec<HistoryView>,
 }
@@ -83,6 +91,32 @@ pub struct HistoryView {
     pub note: String,
 }
 
+/// Submits that a person has stopped.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct PauseView {
+    /// Of which account; left out for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Who.
+    pub by: String,
+    /// Their words for why.
+    pub reason: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+impl PauseView {
+    /// The view of a pause.
+    pub fn of(pause: &Pause) -> Self {
+        Self {
+            account: pause.account.as_ref().map(ToString::to_string),
+            by: pause.who.clone(),
+            reason: pause.reason.clone(),
+            since: pause.at.to_string(),
+        }
+    }
+}
+
 /// What a settled, parked or refused state adds.
 #[derive(Default)]
 struct End {
@@ -94,8 +128,8 @@ struct End {
 }
 
 impl RefundView {
-    /// The view of a stored refund.
-    pub fn of(stored: &Stored) -> Self {
+    /// The view of a stored refund, and of what is paused.
+    pub fn of(stored: &Stored, pauses: &[Pause]) -> Self {
         let record = &stored.record;
         let refund = &record.refund;
         let end = End::of(&record.state);
@@ -116,11 +150,14 @@ impl RefundView {
             attempts: record.tally.attempts,
             polls: record.tally.polls,
             results: record.tally.results,
+            version: record.tally.revision,
             admitted_at: record.admitted_at.to_string(),
             submitted_at: record.tally.submitted_at.map(text),
             due_at: stored.due_at.map(text),
             leased: stored.leased,
             waiting: stored.waiting,
+            next: next_of(stored, pauses),
+            paused: pause_of(&refund.account, pauses).map(PauseView::of),
             history: record
                 .history
                 .iter()
@@ -133,6 +170,47 @@ impl RefundView {
                 })
                 .collect(),
         }
+    }
+}
+
+/// What stops the submits of an account: its own pause before that of all.
+fn pause_of<'a>(account: &AccountName, pauses: &'a [Pause]) -> Option<&'a Pause> {
+    let own = pauses.iter().find(|pause| pause.account.as_ref() == Some(account));
+    own.or_else(|| pauses.iter().find(|pause| pause.account.is_none()))
+}
+
+/// What refundd does next with a refund and when, in words.
+pub fn next_of(stored: &Stored, pauses: &[Pause]) -> String {
+    let state = &stored.record.state;
+    let when = stored.due_at.map(|at| format!(" at {at}")).unwrap_or_default();
+    if stored.waiting {
+        return "waits for its turn: another refund of its order is not settled yet".to_owned();
+    }
+    let submits = matches!(state, RefundState::Submitting { .. });
+    if submits && stored.leased {
+        return format!("a worker submits it; if that worker dies, the gateway is asked{when}");
+    }
+    if stored.leased {
+        return format!("a worker asks the gateway; if it dies, another one asks{when}");
+    }
+    match state {
+        RefundState::Requested { .. } | RefundState::Submitting { .. } => {
+            match pause_of(&stored.record.refund.account, pauses) {
+                Some(_) => "waits: submits are paused".to_owned(),
+                None => format!("is submitted{when}"),
+            }
+        }
+        RefundState::Unconfirmed { .. }
+        | RefundState::Refused { .. }
+        | RefundState::Processing { .. } => format!("the gateway is asked{when}"),
+        RefundState::Parked(_) => format!("waits for a person; the gateway is asked{when}"),
+        RefundState::Settled(_) if stored.due_at.is_some() => {
+            format!("has ended; the gateway is asked once more{when}")
+        }
+        RefundState::Settled(end) if end.outcome == Outcome::GivenUp => {
+            "nothing: a person has given it up; its amount stays reserved".to_owned()
+        }
+        RefundState::Settled(_) => "nothing: it has ended".to_owned(),
     }
 }
 

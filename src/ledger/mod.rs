@@ -21,6 +21,7 @@
 //! and knows that the submit may have happened. Invariant: no policy here. Delays, limits, codes
 //! and time come as arguments; the scripts compare fences and move state.
 
+mod audit;
 mod clock;
 mod connection;
 mod embedded;
@@ -34,6 +35,7 @@ mod results;
 mod scripts;
 mod wake;
 
+pub use audit::{AuditLine, AuditTrail};
 pub use clock::{RedisClock, keep_in_step};
 pub use connection::{Connector, Health};
 pub use embedded::Embedded;

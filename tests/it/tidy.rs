@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("contract", &["domain", "ports::ledger"]),
     ("workers", &["domain", "ports", "contract"]),
     ("intake", &["domain", "ports", "contract"]),
+    ("operator", &["domain", "ports", "contract"]),
     ("retention", &["domain", "ports"]),
     ("ledger", &["domain", "ports"]),
     ("gateways", &["domain", "ports"]),

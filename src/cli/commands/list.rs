@@ -5,13 +5,12 @@ use std::time::Duration;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::{duration, with_store};
-use crate::app::Store;
 use crate::cli::output::one_line;
 use crate::cli::{CliError, Context, Exit};
 use crate::contract::RefundView;
 use crate::domain::{AccountName, StateKind};
-use crate::ledger::RedisClock;
-use crate::ports::ledger::{BATCH_MAX, Filter, Stored};
+use crate::ledger::{RedisClock, RedisLedger};
+use crate::ports::ledger::{BATCH_MAX, Filter, Pause, Stored};
 use crate::ports::{Clock, Ledger};
 
 /// Which refunds.
@@ -58,10 +57,11 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
             admitted_before: args.older_than.map(|older| clock.now().minus(age(older))),
             reason: args.reason,
         };
-        collect(&store, &filter, args.limit).await
+        let ledger = store.ledger().await?;
+        Ok((collect(&ledger, &filter, args.limit).await?, ledger.pauses().await?))
     });
-    let (refunds, more) = refunds.await?;
-    print(&refunds, context)?;
+    let ((refunds, more), pauses) = refunds.await?;
+    print(&refunds, &pauses, context)?;
     if more {
         context.output.note(&format!("there are more than {}; see --limit", args.limit));
     }
@@ -70,11 +70,10 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
 
 /// Reads pages until there are enough, oldest first; says whether there would be more.
 async fn collect(
-    store: &Store,
+    ledger: &RedisLedger,
     filter: &Filter,
     limit: usize,
 ) -> Result<(Vec<Stored>, bool), CliError> {
-    let ledger = store.ledger().await?;
     let mut refunds: Vec<Stored> = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
@@ -93,11 +92,11 @@ async fn collect(
     Ok((refunds, more))
 }
 
-fn print(refunds: &[Stored], context: &Context) -> Result<(), CliError> {
+fn print(refunds: &[Stored], pauses: &[Pause], context: &Context) -> Result<(), CliError> {
     if context.output.json {
         return refunds
             .iter()
-            .try_for_each(|stored| context.output.object(&RefundView::of(stored)));
+            .try_for_each(|stored| context.output.object(&RefundView::of(stored, pauses)));
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -105,7 +104,7 @@ fn print(refunds: &[Stored], context: &Context) -> Result<(), CliError> {
         "refund", "state", "amount", "account", "attempts", "polls", "admitted", "why",
     ]);
     for stored in refunds {
-        let view = RefundView::of(stored);
+        let view = RefundView::of(stored, pauses);
         let why = [view.code.unwrap_or_default(), view.message.unwrap_or_default()].join(" ");
         table.add_row([
             view.refund_no,

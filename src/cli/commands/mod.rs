@@ -1,9 +1,12 @@
 //! One file a command.
 
+pub(super) mod act;
+pub(super) mod audit;
 pub(super) mod config;
 pub(super) mod demo;
 pub(super) mod enqueue;
 pub(super) mod list;
+pub(super) mod pause;
 pub(super) mod results;
 pub(super) mod run;
 pub(super) mod sandbox;

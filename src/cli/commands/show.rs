@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::pause::since;
 use super::with_store;
 use crate::cli::output::one_line;
 use crate::cli::{CliError, Context, Exit};
@@ -24,12 +25,14 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
     let refund_no = RefundNo::parse(&args.refund_no)
         .map_err(|err| CliError::Usage(format!("REFUND_NO {err}")))?;
     let config = context.load()?;
-    let stored =
-        with_store(&config, async |store| Ok(store.ledger().await?.find(&refund_no).await?));
-    let Some(stored) = stored.await? else {
+    let found = with_store(&config, async |store| {
+        let ledger = store.ledger().await?;
+        Ok((ledger.find(&refund_no).await?, ledger.pauses().await?))
+    });
+    let (Some(stored), pauses) = found.await? else {
         return Err(CliError::NotFound(format!("there is no refund {refund_no}")));
     };
-    let view = RefundView::of(&stored);
+    let view = RefundView::of(&stored, &pauses);
     if context.output.json {
         context.output.object(&view)?;
     } else {
@@ -70,7 +73,9 @@ pub(in crate::cli) fn text(view: &RefundView, currency: Currency) -> String {
     row("attempts", &format!("{} (polls {})", view.attempts, view.polls));
     row("admitted", &view.admitted_at);
     row("submitted", &or(&view.submitted_at));
-    row(if view.leased { "lease ends" } else { "next look" }, &or(&view.due_at));
+    row("version", &view.version.to_string());
+    row("paused", &view.paused.as_ref().map(since).unwrap_or_default());
+    row("next", &view.next);
     for line in &view.statuses {
         let _ = writeln!(
             page,

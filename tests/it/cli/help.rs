@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::{assert_told, call, folder};
 
 /// Every command of the contract that this version has.
-const COMMANDS: [&str; 9] =
-    ["demo", "run", "sandbox", "enqueue", "show", "list", "results", "config", "schema"];
+const COMMANDS: [&str; 16] = [
+    "demo", "run", "sandbox", "enqueue", "show", "list", "results", "check", "release", "resolve",
+    "abandon", "pause", "resume", "audit", "config", "schema",
+];
 
 #[test]
 fn help_goes_to_stdout_and_lists_every_command_and_exit_code() {

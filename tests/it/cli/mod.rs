@@ -1,5 +1,6 @@
 //! The program as its users meet it: exit code, stdout and stderr of every command.
 
+mod acting;
 mod asking;
 mod configuration;
 mod enqueue;

@@ -32,7 +32,7 @@ pub(super) async fn print(
         out.line(
             "\nOne of them in full, an answer that came too late (as `refundd show` prints it):\n",
         )?;
-        let view = RefundView::of(&stored);
+        let view = RefundView::of(&stored, &[]);
         let text = show::text(&view, stored.record.refund.currency);
         out.line(text.trim_end())?;
     }
