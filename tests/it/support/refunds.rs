@@ -1,6 +1,8 @@
 //! Refunds as tests need them: asked for, claimed, and moved on.
 
 use refundd::domain::evidence::{Evidence, Grade, Source};
+use refundd::domain::order::OrderChange;
+use refundd::domain::state::Decision;
 use refundd::domain::state::Outcome;
 use refundd::domain::state::{Event, ParkCause, Parking, RefundState, Refusal};
 use refundd::domain::step::{self, Plan};
@@ -8,7 +10,9 @@ use refundd::domain::{
     AccountName, AmountCents, Currency, GatewayName, GatewayOrderNo, OrderNo, OrderRef, Policy,
     Refund, RefundNo, RefundRecord, UnixMillis,
 };
-use refundd::ports::ledger::{Admission, Claim, Commit, EntryId, OrderRelease, Publication};
+use refundd::ports::ledger::{
+    Act, Admission, Audit, Claim, Commit, EntryId, Pause, Publication, Stored,
+};
 
 /// The moment at which every test begins.
 pub(crate) const T0: UnixMillis = UnixMillis::new(1_700_000_000_000);
@@ -190,7 +194,34 @@ pub(crate) fn ended(outcome: Outcome, at: UnixMillis) -> Event {
     match outcome {
         Outcome::Succeeded => Event::Succeeded { evidence, lines },
         Outcome::Failed => Event::Failed { evidence, lines },
+        Outcome::Withdrawn | Outcome::GivenUp => Event::Abandoned { at, by: by() },
     }
+}
+
+/// Who acts in the tests, and why.
+pub(crate) fn by() -> Decision {
+    Decision { who: "ana".to_owned(), reason: "asked by phone".to_owned() }
+}
+
+/// A person lets a parked refund go on.
+pub(crate) fn released() -> Event {
+    Event::Released(by())
+}
+
+/// A person says how it ended.
+pub(crate) fn resolved(outcome: Outcome, at: UnixMillis) -> Event {
+    Event::Resolved { outcome, at, by: by() }
+}
+
+/// A person ends the work on it.
+pub(crate) fn abandoned(at: UnixMillis) -> Event {
+    Event::Abandoned { at, by: by() }
+}
+
+/// Submits of one account stopped, or of all.
+pub(crate) fn pause(account: Option<&str>, at: UnixMillis) -> Pause {
+    let Decision { who, reason } = by();
+    Pause { account: account.map(|name| AccountName::parse(name).unwrap()), who, reason, at }
 }
 
 /// A reason to stop for a person.
@@ -207,21 +238,47 @@ pub(crate) fn parked(at: UnixMillis) -> Event {
 /// What a worker commits after `events` have happened to a refund that it holds; `None` if one of
 /// them cannot happen to it. The next refund of the order waits `Policy::order_gap_ms`.
 pub(crate) fn try_commit(claim: &Claim, events: &[Event], now: UnixMillis) -> Option<Commit> {
+    let step = try_steps(claim.record.clone(), events, now)?;
+    let (record, plan, result, order) = step;
+    Some(Commit { lease: claim.lease.clone(), record, plan, result, order })
+}
+
+/// What a person stores who saw `seen` and lets `event` happen to it; `None` if it cannot happen.
+pub(crate) fn try_act(seen: &Stored, event: &Event, now: UnixMillis) -> Option<Act> {
+    let before = seen.record.state.kind().as_str();
+    let events = std::slice::from_ref(event);
+    let (record, plan, result, order) = try_steps(seen.record.clone(), events, now)?;
+    let audit = Audit {
+        action: "resolve",
+        subject: record.refund.refund_no.to_string(),
+        who: by().who,
+        reason: by().reason,
+        change: format!("{before} -> {}", record.state.kind().as_str()),
+    };
+    Some(Act { seen: seen.clone(), record, plan, result, order, audit })
+}
+
+/// As [`try_act`], for an event that can happen.
+pub(crate) fn act(seen: &Stored, event: &Event, now: UnixMillis) -> Act {
+    try_act(seen, event, now).expect("an event that may follow")
+}
+
+type Steps = (RefundRecord, Plan, Option<Publication>, Option<OrderChange>);
+
+/// What `events` make of a record together, by the rules of the domain.
+fn try_steps(mut record: RefundRecord, events: &[Event], now: UnixMillis) -> Option<Steps> {
     let policy = Policy::default();
-    let mut record = claim.record.clone();
-    let mut plan = Plan::Due(now);
-    let mut publish = false;
+    let (mut plan, mut publish) = (Plan::Due(now), false);
+    let mut order: Option<OrderChange> = None;
     for event in events {
         let advanced = step::advance(record, event, now, &policy).ok()?;
         (record, plan) = (advanced.record, advanced.plan);
         publish |= advanced.publish;
+        let next_at = now.plus(policy.order_gap_ms);
+        order = advanced.order.map(|change| OrderChange { next_at, ..change }).or(order);
     }
     let result = publish.then(|| publication(&record));
-    let freed = outcome_of(&record).map(|outcome| OrderRelease {
-        freed: (outcome == Outcome::Failed).then_some(record.refund.amount),
-        next_at: now.plus(policy.order_gap_ms),
-    });
-    Some(Commit { lease: claim.lease.clone(), record, plan, result, order: freed })
+    Some((record, plan, result, order))
 }
 
 /// As [`try_commit`], for events that can happen.
@@ -248,6 +305,7 @@ fn publication(record: &RefundRecord) -> Publication {
         outcome: match outcome_of(record) {
             Some(Outcome::Succeeded) => "succeeded",
             Some(Outcome::Failed) => "failed",
+            Some(Outcome::Withdrawn | Outcome::GivenUp) => "abandoned",
             None => "parked",
         },
         json: format!("{{\"refund_no\":\"{no}\"}}"),
