@@ -2,20 +2,22 @@
 //!
 //! Fences are the one thing that may differ; whose fence is stale may not.
 
+use std::collections::HashMap;
+
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
 use refundd::domain::state::{Event, Outcome};
 use refundd::domain::step::ClaimFacts;
-use refundd::domain::{RefundNo, RefundRecord, UnixMillis};
+use refundd::domain::{Refund, RefundNo, RefundRecord, UnixMillis};
 use refundd::ledger::{MemoryLedger, RedisLedger};
 use refundd::ports::Ledger;
-use refundd::ports::ledger::{Claim, Commit, Stored};
+use refundd::ports::ledger::{Claim, Clearance, Commit, Daily, PutBack, Stored};
 
 use crate::support::redis::{TestRedis, namespace};
 use crate::support::refunds::{
-    Asked, T0, accepted, answer_unknown, ask, ended, no, not_found, not_sent, parked, processing,
-    refused, try_commit,
+    Asked, T0, abandoned, accepted, answer_unknown, ask, ended, no, not_found, not_sent, parked,
+    pause, processing, refused, released, resolved, try_act, try_commit,
 };
 
 const REFUNDS: usize = 16;
@@ -43,6 +45,16 @@ enum Op {
     /// A worker dies.
     Crash(prop::sample::Index),
     Nudge(Vec<usize>),
+    /// Held claims go back as they were; some of them are kept, as after a lost answer.
+    PutBack(Vec<prop::sample::Index>, u64, bool),
+    /// Held claims ask for clearance, under a limit of the day or none.
+    Clear(Vec<prop::sample::Index>, Option<u64>),
+    /// A person does one of all that may be done to a refund, as it is or as it was seen before.
+    Act(usize, usize, bool),
+    /// A person sees a refund, to act on it later.
+    See(usize),
+    /// Submits of one account, or of all, are stopped or go on.
+    Switch(bool, bool),
     Later {
         ms: u64,
     },
@@ -69,6 +81,14 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(which, event)| Op::CommitAndKeep(which, event)),
         2 => index().prop_map(Op::Crash),
         3 => prop::collection::vec(0..REFUNDS, 1..9).prop_map(Op::Nudge),
+        3 => (prop::collection::vec(index(), 1..4), 0_u64..50_000, any::<bool>())
+            .prop_map(|(which, wait, keep)| Op::PutBack(which, wait, keep)),
+        3 => (prop::collection::vec(index(), 1..4), prop::option::of(1_u64..600))
+            .prop_map(|(which, limit)| Op::Clear(which, limit)),
+        4 => (0..REFUNDS, any::<usize>(), any::<bool>())
+            .prop_map(|(refund, event, old)| Op::Act(refund, event, old)),
+        1 => (0..REFUNDS).prop_map(Op::See),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(all, stop)| Op::Switch(all, stop)),
         6 => prop_oneof![Just(0_u64), Just(1), 1..LEASE_MS, LEASE_MS..200_000]
             .prop_map(|ms| Op::Later { ms }),
         1 => (0_u64..100_000).prop_map(|age_ms| Op::Purge { age_ms }),
@@ -90,6 +110,7 @@ struct Pair {
     memory: MemoryLedger,
     redis: RedisLedger,
     held: Vec<(Claim, Claim)>,
+    saw: HashMap<usize, Stored>,
     now: UnixMillis,
 }
 
@@ -101,6 +122,7 @@ impl Pair {
             memory: MemoryLedger::new(),
             redis: TestRedis::shared().ledger(&namespace()).await,
             held: Vec::new(),
+            saw: HashMap::new(),
             now: T0,
         }
     }
@@ -120,6 +142,14 @@ impl Pair {
                 self.memory.nudge(&numbers, self.now).await.unwrap();
                 self.redis.nudge(&numbers, self.now).await.unwrap();
             }
+            Op::PutBack(which, wait, keep) => self.put_back(which, *wait, *keep).await,
+            Op::Clear(which, limit) => self.clear(which, *limit).await?,
+            Op::Act(refund, event, old) => self.act(*refund, *event, *old).await?,
+            Op::See(refund) => {
+                let seen = self.memory.find(&number(*refund)).await.unwrap();
+                self.saw.extend(seen.map(|seen| (*refund, seen)));
+            }
+            Op::Switch(all, stop) => self.switch(*all, *stop).await?,
             Op::Later { ms } => self.now = self.now.plus(*ms),
             Op::Purge { age_ms } => {
                 let before = self.now.minus(*age_ms);
@@ -169,6 +199,79 @@ impl Pair {
         let memory = self.memory.commit(&memory, self.now).await.unwrap();
         let redis = self.redis.commit(&redis, self.now).await.unwrap();
         prop_assert_eq!(memory, redis);
+        Ok(())
+    }
+
+    /// The held claims that are meant, each once.
+    fn meant(&self, which: &[prop::sample::Index]) -> Vec<usize> {
+        let some = which.iter().filter(|_| !self.held.is_empty());
+        let mut meant: Vec<usize> = some.map(|index| index.index(self.held.len())).collect();
+        meant.sort_unstable();
+        meant.dedup();
+        meant
+    }
+
+    async fn put_back(&mut self, which: &[prop::sample::Index], wait: u64, keep: bool) {
+        let due_at = self.now.plus(wait);
+        let back = |claim: &Claim| PutBack { lease: claim.lease.clone(), due_at };
+        let meant = self.meant(which);
+        let (memory, redis): (Vec<_>, Vec<_>) =
+            meant.iter().map(|at| (back(&self.held[*at].0), back(&self.held[*at].1))).unzip();
+        self.memory.put_back(&memory, self.now).await.unwrap();
+        self.redis.put_back(&redis, self.now).await.unwrap();
+        for at in meant.into_iter().rev().filter(|_| !keep) {
+            self.held.remove(at);
+        }
+    }
+
+    async fn clear(&self, which: &[prop::sample::Index], limit: Option<u64>) -> Checked {
+        let day = u64::try_from(self.now.get()).unwrap() / 86_400_000;
+        let asks = |claim: &Claim| {
+            let Refund { amount, account, .. } = claim.record.refund.clone();
+            let daily = limit.map(|limit_cents| Daily { day, amount, limit_cents });
+            Clearance { lease: claim.lease.clone(), account, daily }
+        };
+        let meant = self.meant(which);
+        let (memory, redis): (Vec<_>, Vec<_>) =
+            meant.iter().map(|at| (asks(&self.held[*at].0), asks(&self.held[*at].1))).unzip();
+        let memory = self.memory.clear(&memory, self.now).await.unwrap();
+        let redis = self.redis.clear(&redis, self.now).await.unwrap();
+        prop_assert_eq!(memory, redis, "cleared");
+        Ok(())
+    }
+
+    async fn act(&self, refund: usize, event: usize, old: bool) -> Checked {
+        let now = self.memory.find(&number(refund)).await.unwrap();
+        let before = self.saw.get(&refund).filter(|_| old).cloned();
+        let Some(seen) = before.or(now) else { return Ok(()) };
+        let events = [
+            released(),
+            resolved(Outcome::Succeeded, self.now),
+            resolved(Outcome::Failed, self.now),
+            abandoned(self.now),
+            parked(self.now),
+        ];
+        let acts = events.iter().filter_map(|event| try_act(&seen, event, self.now));
+        let acts: Vec<_> = acts.collect();
+        if !acts.is_empty() {
+            let act = &acts[event % acts.len()];
+            let memory = self.memory.act(act, self.now).await.unwrap();
+            let redis = self.redis.act(act, self.now).await.unwrap();
+            prop_assert_eq!(memory, redis, "acted");
+        }
+        Ok(())
+    }
+
+    async fn switch(&self, all: bool, stop: bool) -> Checked {
+        let of = pause((!all).then_some("shop"), self.now);
+        let (memory, redis) = if stop {
+            (self.memory.pause(&of).await.unwrap(), self.redis.pause(&of).await.unwrap())
+        } else {
+            (self.memory.resume(&of).await.unwrap(), self.redis.resume(&of).await.unwrap())
+        };
+        prop_assert_eq!(memory, redis, "switched");
+        let paused = self.memory.pauses().await.unwrap();
+        prop_assert_eq!(paused, self.redis.pauses().await.unwrap());
         Ok(())
     }
 

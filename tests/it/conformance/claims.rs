@@ -34,7 +34,7 @@ on_both_ledgers!(
 );
 
 fn crashes(intent_lost: bool, crashes: u32) -> ClaimFacts {
-    ClaimFacts { intent_lost, crashes }
+    ClaimFacts { intent_lost, crashes, lost_at: None }
 }
 
 async fn the_oldest_due_refunds_are_claimed_first(on: Subject) {
@@ -181,8 +181,9 @@ async fn a_later_claim_has_a_higher_fence(on: Subject) {
     let first = on.claim_one(T0).await;
     let second = on.claim_one(at(1)).await;
     let third = on.claim_one(at(LEASE_MS)).await;
-    assert!(first.lease.fence < second.lease.fence);
-    assert!(second.lease.fence < third.lease.fence);
+    assert!(first.lease.fence.number < second.lease.fence.number);
+    assert!(second.lease.fence.number < third.lease.fence.number);
+    assert_ne!(second.lease.fence.word, third.lease.fence.word);
 }
 
 async fn the_holder_of_an_old_fence_is_refused_and_changes_nothing(on: Subject) {
@@ -230,7 +231,7 @@ async fn a_claim_that_nobody_heard_of_is_as_if_it_had_not_been(on: Subject) {
     on.admit(&[ask("R1"), ask("R2").of_gateway_order("P2").not_before(at(5))]).await;
     let heard = on.claim_one(T0).await;
     let unheard = on.claim_one(at(5)).await;
-    let fence = heard.lease.fence;
+    let fence = heard.lease.fence.number;
     assert_eq!(on.ledger().unclaim(fence, at(6)).await.unwrap(), 1);
     assert_eq!(on.ledger().unclaim(fence, at(6)).await.unwrap(), 0, "nothing further");
     assert_eq!(on.state("R1").await, StateKind::Submitting, "what was heard of is kept");
@@ -248,7 +249,7 @@ async fn what_was_lost_before_stays_lost_when_a_claim_is_given_back(on: Subject)
     on.admit_one(&ask("R1")).await;
     let first = on.claim_one(T0).await;
     on.claim_one(at(LEASE_MS)).await; // finds the first one lost; its answer is lost, too
-    assert_eq!(on.ledger().unclaim(first.lease.fence, at(LEASE_MS + 1)).await.unwrap(), 1);
+    assert_eq!(on.ledger().unclaim(first.lease.fence.number, at(LEASE_MS + 1)).await.unwrap(), 1);
     let claim = on.claim_one(at(LEASE_MS + 1)).await;
     assert_eq!(claim.facts, crashes(true, 1), "the intent of the first may have been acted on");
 }

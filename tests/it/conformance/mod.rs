@@ -1,8 +1,10 @@
 //! One suite over both ledgers: what [`Ledger`] promises, whoever keeps the books.
 
+mod acts;
 mod admission;
 mod claims;
 mod commits;
+mod money;
 mod orders;
 mod reading;
 
@@ -14,7 +16,7 @@ use refundd::domain::{RefundNo, UnixMillis};
 use refundd::ledger::{Keys, MemoryLedger, RedisLedger, Results};
 use refundd::ports::Ledger;
 use refundd::ports::ledger::{
-    Admitted, Claim, Claims, Commit, Committed, EntryId, Publication, Stored,
+    Admitted, Audit, Claim, Claims, Commit, Committed, EntryId, Publication, Stored,
 };
 
 use crate::support::redis::{TestRedis, namespace};
@@ -130,6 +132,14 @@ impl Subject {
         }
     }
 
+    /// What people did so far, in order.
+    pub(crate) fn audit(&self) -> Vec<Audit> {
+        match self {
+            Self::Memory(ledger) => ledger.audit(),
+            Self::Redis(_, keys) => audited(keys),
+        }
+    }
+
     /// A request entry that a reader has been given and nobody has acknowledged.
     pub(crate) fn pending_entry(&self, n: u32) -> EntryId {
         let id = format!("{n}-1");
@@ -168,6 +178,22 @@ impl Subject {
             Self::Redis(_, keys) => TestRedis::shared().cmd(&["XLEN", &keys.quarantine()]),
         }
     }
+}
+
+/// The lines of the audit stream that people left.
+fn audited(keys: &Keys) -> Vec<Audit> {
+    type Entries = Vec<(String, Vec<(String, String)>)>;
+    let entries: Entries = TestRedis::shared().cmd(&["XRANGE", &keys.audit(), "-", "+"]);
+    let lines = entries.into_iter().map(|(_, fields)| HashMap::<_, _>::from_iter(fields));
+    let lines = lines.filter(|line| line["kind"] == "operator");
+    let audit = lines.map(|line| Audit {
+        action: ["pause", "resume", "resolve"].into_iter().find(|a| *a == line["action"]).unwrap(),
+        subject: line["subject"].clone(),
+        who: line["who"].clone(),
+        reason: line["reason"].clone(),
+        change: line["change"].clone(),
+    });
+    audit.collect()
 }
 
 fn told(result: Publication) -> (String, String, String, String) {

@@ -70,11 +70,8 @@ async fn case(point: Point, blow: Blow) {
     let signal = if blow == Blow::Kill { "KILL" } else { "STOP" };
     let struck = shop.run_with(&[(VARIABLE, &format!("{}:{signal}:1", point.as_str()))]);
     wait_until(&format!("the blow at {what}"), async || {
-        let hit = match blow {
-            Blow::Kill => shop.has_ended(struck).is_some(),
-            Blow::Stop => shop.is_stopped(struck),
-        };
-        hit.then_some(())
+        let expected = if blow == Blow::Kill { 'Z' } else { 'T' };
+        (shop.kernel_state(struck) == Some(expected)).then_some(())
     })
     .await;
     shop.run();

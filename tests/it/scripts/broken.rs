@@ -2,12 +2,15 @@
 
 use redis::Value;
 use refundd::domain::state::Outcome;
-use refundd::ports::ledger::{Publication, Refusal};
+use refundd::ports::ledger::{Filter, Publication, PutBack, Refusal};
 use refundd::ports::{Ledger, LedgerError};
 
 use super::Book;
+use super::money::asks;
 use crate::support::redis::TestRedis;
-use crate::support::refunds::{Asked, LEASE_MS, T0, ask, at, settle};
+use crate::support::refunds::{
+    Asked, LEASE_MS, T0, act, ask, at, commit, no, parked, pause, resolved, settle,
+};
 
 /// Puts a value of a type that no key of the ledger has under `key`.
 fn spoil(key: &str) {
@@ -45,7 +48,7 @@ async fn commit_writes_nothing_if_any_key_has_the_wrong_type() {
         let before = book.dump();
         let one = settle(&claims[0], Outcome::Succeeded, T0);
         let mut stale = settle(&claims[1], Outcome::Succeeded, T0);
-        stale.lease.fence += 1;
+        stale.lease.fence.number += 1;
         let answer = book.ledger.commit(&[one, stale], T0).await;
         assert!(matches!(answer, Err(LedgerError::Refused(_))), "{name}");
         assert_eq!(book.dump(), before, "{name}");
@@ -77,7 +80,7 @@ async fn refuse_writes_nothing_if_any_key_has_the_wrong_type() {
 
 #[tokio::test]
 async fn claim_writes_nothing_if_any_key_has_the_wrong_type() {
-    for name in ["due", "refunds", "states", "leases", "seq"] {
+    for name in ["due", "refunds", "states", "leases", "seq", "epoch"] {
         let book = Book::open().await;
         book.admit(&[ask("R1")]).await;
         spoil(&book.keys.seq().replace("seq", name));
@@ -97,11 +100,12 @@ async fn an_unreadable_record_is_told_and_the_others_are_claimed() {
     let _: Value = redis.cmd(&["HSET", &book.keys.refunds(), "R1", newer]);
     let _: Value = redis.cmd(&["HDEL", &book.keys.states(), "R2"]);
     let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap();
-    let told: Vec<_> = claims.unreadable.iter().map(|(no, _)| no.as_str()).collect();
+    let told: Vec<_> =
+        claims.unreadable.iter().map(|(lease, _)| lease.refund_no.as_str()).collect();
     assert_eq!(told, ["R1", "R2"]);
     assert_eq!(claims.claims.len(), 1);
     assert!(claims.unreadable[0].1.contains("newer"), "{claims:?}");
-    let found = book.ledger.find(&crate::support::refunds::no("R1")).await;
+    let found = book.ledger.find(&no("R1")).await;
     assert!(matches!(found, Err(LedgerError::Corrupt { .. })));
 }
 
@@ -138,4 +142,84 @@ async fn an_unreadable_settled_record_does_not_stop_the_purge() {
     let _: Value = redis.cmd(&["HSET", &book.keys.refunds(), "R1", "{\"v\":9}"]);
     assert_eq!(book.ledger.purge(at(1), T0).await.unwrap(), 1);
     assert_eq!(book.dump().of_key("settled").len(), 1, "R1 is left");
+}
+
+#[tokio::test]
+async fn put_back_and_clear_write_nothing_if_any_key_has_the_wrong_type() {
+    for name in ["leases", "due", "states", "seq", "pauses", "spent", "counted"] {
+        let book = Book::open().await;
+        book.admit(&[ask("R1"), ask("R2")]).await;
+        let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
+        spoil(&book.keys.seq().replace("seq", name));
+        let before = book.dump();
+        if ["leases", "due", "states", "seq"].contains(&name) {
+            let backs = claims.iter().map(|one| PutBack { lease: one.lease.clone(), due_at: T0 });
+            let answer = book.ledger.put_back(&backs.collect::<Vec<_>>(), T0).await;
+            assert!(matches!(answer, Err(LedgerError::Refused(_))), "put_back {name}");
+        }
+        if !["due", "states"].contains(&name) {
+            let answer = book.ledger.clear(&[asks(&claims[0], Some((1, 9_999)))], T0).await;
+            assert!(matches!(answer, Err(LedgerError::Refused(_))), "clear {name}");
+        }
+        assert_eq!(book.dump(), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn act_and_switch_write_nothing_if_any_key_has_the_wrong_type() {
+    let all = ["due", "states", "leases", "orders", "settled", "results", "audit", "seq", "pauses"];
+    for name in all {
+        let book = Book::open().await;
+        book.admit(&[ask("R1")]).await;
+        book.ledger.pause(&pause(None, T0)).await.unwrap();
+        let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
+        book.ledger.commit(&[commit(&claims[0], &[parked(T0)], T0)], T0).await.unwrap();
+        let saw = book.ledger.find(&no("R1")).await.unwrap().unwrap();
+        spoil(&book.keys.seq().replace("seq", name));
+        let before = book.dump();
+        if name != "pauses" {
+            let done = act(&saw, &resolved(Outcome::Failed, T0), T0);
+            let answer = book.ledger.act(&done, T0).await;
+            assert!(matches!(answer, Err(LedgerError::Refused(_))), "act {name}");
+        }
+        if ["audit", "seq", "pauses"].contains(&name) {
+            let answer = book.ledger.resume(&pause(None, T0)).await;
+            assert!(matches!(answer, Err(LedgerError::Refused(_))), "resume {name}");
+            let answer = book.ledger.pause(&pause(Some("shop"), T0)).await;
+            assert!(matches!(answer, Err(LedgerError::Refused(_))), "pause {name}");
+        }
+        assert_eq!(book.dump(), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nudge_and_forget_write_nothing_if_any_key_has_the_wrong_type() {
+    let all = ["settled", "refunds", "states", "orders", "due", "leases", "counted", "seq"];
+    for name in all {
+        let book = Book::open().await;
+        book.admit(&[ask("R1")]).await;
+        let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
+        book.ledger.commit(&[settle(&claims[0], Outcome::Failed, T0)], T0).await.unwrap();
+        spoil(&book.keys.seq().replace("seq", name));
+        let before = book.dump();
+        let answer = book.ledger.purge(at(1), T0).await;
+        assert!(matches!(answer, Err(LedgerError::Refused(_))), "forget {name}");
+        if ["states", "due", "leases", "seq"].contains(&name) {
+            let answer = book.ledger.nudge(&[no("R1")], T0).await;
+            assert!(matches!(answer, Err(LedgerError::Refused(_))), "nudge {name}");
+        }
+        assert_eq!(book.dump(), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_record_is_left_out_of_the_list_and_hides_no_other() {
+    let book = Book::open().await;
+    book.admit(&[ask("R1"), ask("R2"), ask("R3")]).await;
+    let _: Value = TestRedis::shared().cmd(&["HSET", &book.keys.states(), "R2", "r{\"v\":9}"]);
+    let page = book.ledger.list(&Filter::default(), None, 100).await.unwrap();
+    let mut listed: Vec<_> =
+        page.refunds.iter().map(|one| one.record.refund.refund_no.as_str()).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, ["R1", "R3"]);
 }

@@ -1,6 +1,9 @@
 //! Every Lua script against the whole keyspace: what it writes, and what it leaves alone.
 
+mod acts;
 mod broken;
+mod losses;
+mod money;
 mod sizes;
 
 use refundd::domain::state::Outcome;
@@ -24,11 +27,13 @@ impl Book {
     async fn open() -> Self {
         let keys = namespace();
         let ledger = TestRedis::shared().ledger(&keys).await;
+        ledger.claim(0, T0, T0).await.unwrap(); // the handle and this Redis get to know each other
         Self { keys, ledger }
     }
 
+    /// Everything but the run id of the server, which no other script than epoch writes.
     fn dump(&self) -> Dump {
-        TestRedis::shared().dump(&self.keys)
+        TestRedis::shared().dump(&self.keys).without("epoch")
     }
 
     /// Two requests that a reader has been given: `1-1` and `2-1`.
@@ -65,8 +70,8 @@ async fn admit_writes_record_state_due_order_and_acknowledges() {
     requests stream 2-1 request={}
     requests stream group refundd pending ["2-1 of me"]
     seq string 1
-    states hash R1 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0],"h":[]}
-    states hash R2 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0],"h":[]}
+    states hash R1 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0,0],"h":[]}
+    states hash R2 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0,0],"h":[]}
     "#);
 }
 
@@ -167,8 +172,8 @@ async fn a_repeated_commit_writes_a_line_of_audit_and_nothing_else() {
     assert_eq!(after.without("audit"), before.without("audit"));
     let audit = after.of_key("audit");
     assert_eq!(audit.len(), 1);
-    let line = "audit stream #0 kind=stale_commit refund_no=R1 fence=2 state=z{";
-    assert!(audit[0].starts_with(line), "{audit:?}");
+    let line = "audit stream #0 kind=stale_commit refund_no=R1 fence=2 ";
+    assert!(audit[0].starts_with(line) && audit[0].contains(" state=z{"), "{audit:?}");
     assert!(audit[0].ends_with("at=1700000000003"), "{audit:?}");
 }
 
@@ -351,8 +356,9 @@ async fn what_is_claimed_after_a_claim_was_given_back_is_of_a_later_round() {
         let lease = dump.of_key("leases")[0].to_owned();
         lease.rsplit_once('.').unwrap().1.to_owned()
     };
-    assert_eq!(round().await, "0");
+    let first: u64 = round().await.parse().unwrap();
     assert_eq!(book.ledger.unclaim(0, T0).await.unwrap(), 1);
     assert!(book.dump().of_key("leases").is_empty());
-    assert_eq!(round().await, "1", "an earlier call that Redis sees late must not give this back");
+    let second: u64 = round().await.parse().unwrap();
+    assert!(second > first, "an earlier call that Redis sees late must not give this back");
 }

@@ -3,10 +3,10 @@
 use refundd::domain::UnixMillis;
 use refundd::ledger::RedisLedger;
 use refundd::ports::Ledger;
-use refundd::ports::ledger::{Admission, Admitted, BATCH_MAX, Committed};
+use refundd::ports::ledger::{Acted, Admission, Admitted, BATCH_MAX, Committed};
 
 use crate::support::redis::{TestRedis, namespace};
-use crate::support::refunds::{accepted, ask, at, commit, no};
+use crate::support::refunds::{abandoned, accepted, act, ask, at, commit, no};
 
 /// Enough refunds of orders of their own, one due each ms, the last numbers first.
 fn admissions(count: usize) -> impl Iterator<Item = Admission> {
@@ -76,6 +76,39 @@ async fn eight_thousand_due_refunds_are_drained_oldest_first() {
 #[tokio::test]
 async fn a_hundred_thousand_due_refunds_are_drained_oldest_first() {
     all_are_drained(100_000).await;
+}
+
+#[tokio::test]
+async fn eight_thousand_lost_claims_are_given_back() {
+    let redis = TestRedis::start();
+    let ledger = redis.ledger(&namespace()).await;
+    fill(&ledger, 8_000).await;
+    let heard = ledger.claim(BATCH_MAX, at(1_000_000), at(2_000_000)).await.unwrap();
+    let mut lost = 0;
+    while lost < 7_500 {
+        let claims = ledger.claim(BATCH_MAX, at(1_000_000), at(2_000_000)).await.unwrap().claims;
+        assert!(!claims.is_empty());
+        lost += claims.len();
+    }
+    let number = heard.claims[0].lease.fence.number;
+    assert_eq!(ledger.unclaim(number, at(1_000_001)).await.unwrap(), 7_500);
+    let again = ledger.claim(BATCH_MAX, at(1_000_001), at(2_000_000)).await.unwrap().claims;
+    assert!(again.iter().all(|claim| claim.facts.crashes == 0));
+    assert_eq!(again.len(), BATCH_MAX);
+}
+
+#[tokio::test]
+async fn a_refund_at_the_end_of_five_hundred_that_wait_is_withdrawn() {
+    let redis = TestRedis::shared();
+    let ledger = redis.ledger(&namespace()).await;
+    let asked: Vec<_> =
+        (0..BATCH_MAX).map(|n| ask(&format!("R{n}")).of_order("M1").admission()).collect();
+    ledger.admit(&asked, at(0)).await.unwrap();
+    let saw = ledger.find(&no("R499")).await.unwrap().unwrap();
+    let withdrawn = act(&saw, &abandoned(at(1)), at(1));
+    assert_eq!(ledger.act(&withdrawn, at(1)).await.unwrap(), Acted::Stored);
+    assert!(!ledger.find(&no("R499")).await.unwrap().unwrap().waiting);
+    assert!(ledger.find(&no("R498")).await.unwrap().unwrap().waiting);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Refunds as tests need them: asked for, claimed, and moved on.
 
 use refundd::domain::evidence::{Evidence, Grade, Source};
-use refundd::domain::order::{OrderChange, Reserve};
+use refundd::domain::order::OrderChange;
 use refundd::domain::state::Decision;
 use refundd::domain::state::Outcome;
 use refundd::domain::state::{Event, ParkCause, Parking, RefundState, Refusal};

@@ -141,10 +141,10 @@ impl Shop {
         signal(&format!("-{which}"), &self.workers[n].id().to_string());
     }
 
-    /// Whether a worker stands still after a SIGSTOP, as the kernel tells.
-    pub(crate) fn is_stopped(&self, n: usize) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.workers[n].id()));
-        stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
+    /// What the kernel says of a worker: `T` stopped, `Z` dead, another letter alive.
+    pub(crate) fn kernel_state(&self, n: usize) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.workers[n].id())).ok()?;
+        stat.rsplit(") ").next()?.chars().next()
     }
 
     /// Kills a worker with -9 and sees it dead.

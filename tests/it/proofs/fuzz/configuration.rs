@@ -12,7 +12,7 @@ const PASSWORD: &str = "s3cret";
 
 /// A file with one of everything, and a small one.
 fn corpus() -> Vec<Vec<u8>> {
-    let reference = include_str!("../../../config/default.toml");
+    let reference = include_str!("../../../../config/default.toml");
     let examples = reference.lines().map(|line| {
         let example = line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '#']));
         example.unwrap_or(line)
