@@ -18,6 +18,7 @@ use crate::ledger::{
     Connector, Embedded, Keys, RedisClock, RedisLedger, RedisRequests, Results, keep_in_step,
     listen,
 };
+use crate::ports::accounts::GatewayLimits;
 use crate::ports::{
     Account, Accounts, Clock, FieldError, Ledger, LedgerError, RefundQuerier, RefundSubmitter,
 };
@@ -141,10 +142,16 @@ pub fn accounts(config: &Config, keys: &config::Keys) -> Result<Accounts, AppErr
             policy: account.policy,
             submitter: submit.submitter(account.client_ip.clone()),
             querier: query.querier(),
+            limits: account.limits,
+            daily_cents: account.daily_cents,
             longest_call_ms: longest_call_ms(submit_settings).max(longest_call_ms(query_settings)),
         })
     };
-    Ok(config.accounts.iter().filter_map(account).collect())
+    let accounts: Accounts = config.accounts.iter().filter_map(account).collect();
+    let limits = |(name, gateway): (&GatewayName, &GatewaySettings)| {
+        (name.clone(), GatewayLimits { calls: gateway.limits.calls(), breaker: gateway.breaker.policy() })
+    };
+    Ok(accounts.with_gateways(config.gateways.iter().map(limits).collect()))
 }
 
 fn longest_call_ms(settings: &GatewaySettings) -> u64 {

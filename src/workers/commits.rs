@@ -125,7 +125,8 @@ async fn persist<T, F: Future<Output = Result<T, LedgerError>>>(
     }
 }
 
-/// One line a transition, written where it is committed.
+/// One line a transition, written where it is committed. The state before is what the history says
+/// that led to the last line.
 fn log(commit: &Commit, answer: Committed) {
     if answer != Committed::Stored {
         return;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use crate::domain::evidence::{Found, StatusLine, StatusWord};
-use crate::domain::policy::Duplicates;
+use crate::domain::policy::{CallLimits, Duplicates};
 use crate::domain::refund::ParamsHash;
 use crate::domain::refund::tests::admitted;
 use crate::domain::{GatewayName, Grade, Policy, Refund, UnixMillis};
@@ -118,6 +118,8 @@ pub(super) fn accounts(gateway: &Arc<Script>, longest_call_ms: u64) -> Accounts 
         policy: Policy { duplicates: Duplicates::Rejects, ..Policy::default() },
         submitter: gateway.clone(),
         querier: gateway.clone(),
+        limits: CallLimits::default(),
+        daily_cents: None,
         longest_call_ms,
     }])
 }
