@@ -149,7 +149,10 @@ pub fn accounts(config: &Config, keys: &config::Keys) -> Result<Accounts, AppErr
     };
     let accounts: Accounts = config.accounts.iter().filter_map(account).collect();
     let limits = |(name, gateway): (&GatewayName, &GatewaySettings)| {
-        (name.clone(), GatewayLimits { calls: gateway.limits.calls(), breaker: gateway.breaker.policy() })
+        (
+            name.clone(),
+            GatewayLimits { calls: gateway.limits.calls(), breaker: gateway.breaker.policy() },
+        )
     };
     Ok(accounts.with_gateways(config.gateways.iter().map(limits).collect()))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::Parts;
-use super::clearance::Clearances;
+use super::clearance::{self, Clearances, day_of, next_day};
 use super::limits::{Call, Limits, Pass, Turn};
 use crate::contract::result_of;
 use crate::domain::answer::{query_event, set_aside};
@@ -40,8 +40,6 @@ const PATIENCE_MS: u64 = 50;
 
 /// A gateway that asks to wait as long as this, ms, waits for a person: its balance is too low.
 const FUNDING_WAIT_MS: u64 = 600_000;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// What a worker does with a lease when it is done.
 #[derive(Debug, Clone)]
@@ -72,10 +70,7 @@ impl Handler {
     }
 
     /// A handler among many that share the questions to the ledger and wait out short waits.
-    pub(super) fn among_many(
-        parts: Parts,
-        questions: mpsc::Sender<super::clearance::Question>,
-    ) -> Self {
+    pub(super) fn among_many(parts: Parts, questions: mpsc::Sender<clearance::Question>) -> Self {
         let clearances = Clearances::Together(questions);
         Self { clearances, patience_ms: PATIENCE_MS, ..Self::new(parts) }
     }
@@ -312,16 +307,6 @@ impl Handler {
         let advanced = advance(claim.record, event, at, &account.policy)?;
         Ok(commit(claim.lease, advanced, account.submitter.gateway()))
     }
-}
-
-/// Days since 1970, UTC.
-fn day_of(at: UnixMillis) -> u64 {
-    u64::try_from(at.get().div_euclid(DAY_MS)).unwrap_or(0)
-}
-
-/// The next midnight, UTC.
-fn next_day(at: UnixMillis) -> UnixMillis {
-    UnixMillis::new(at.get().saturating_sub(at.get().rem_euclid(DAY_MS)).saturating_add(DAY_MS))
 }
 
 /// What the error of a submit proves.

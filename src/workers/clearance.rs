@@ -8,8 +8,11 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Parts;
+use crate::domain::UnixMillis;
 use crate::ports::ledger::{BATCH_MAX, Clearance, Cleared};
 use crate::ports::{Clock, Ledger, chain};
+
+const DAY_MS: i64 = 86_400_000;
 
 /// A question, and who waits for the answer.
 pub(super) type Question = (Clearance, oneshot::Sender<Cleared>);
@@ -71,4 +74,14 @@ async fn ask(
             Vec::new()
         }
     }
+}
+
+/// Days since 1970, UTC.
+pub(super) fn day_of(at: UnixMillis) -> u64 {
+    u64::try_from(at.get().div_euclid(DAY_MS)).unwrap_or(0)
+}
+
+/// The next midnight, UTC.
+pub(super) fn next_day(at: UnixMillis) -> UnixMillis {
+    UnixMillis::new(at.get().saturating_sub(at.get().rem_euclid(DAY_MS)).saturating_add(DAY_MS))
 }

@@ -25,6 +25,8 @@ mod clearance;
 mod commits;
 mod limits;
 #[cfg(test)]
+mod limits_tests;
+#[cfg(test)]
 mod script;
 
 use std::sync::Arc;

@@ -100,26 +100,26 @@ mod tests {
     #[test]
     fn beyond_the_farthest_place_the_order_stays_and_new_places_follow_the_old() {
         let (mut line, every) = (Line::default(), 100_000);
-        let places: Vec<_> = (0..6).map(|n| line.place(&no(n), at(0), 1, every)).collect();
-        assert_eq!(
-            places,
-            [at(1), at(100_001), at(200_001), at(300_001), at(300_002), at(300_003)],
-        );
-        assert_eq!(line.place(&no(9), at(200_002), 1, every), at(300_004), "no short cut");
-        let again: Vec<_> =
-            (3..6).map(|n| line.place(&no(n), places[4], 1, every)).collect();
-        assert_eq!(again, [at(300_003), at(400_003), at(500_003)]);
+        let start = at(1_000_000);
+        let places: Vec<_> = (0..6).map(|n| line.place(&no(n), start, 1, every)).collect();
+        let after: Vec<u64> = places.iter().map(|place| place.since(start)).collect();
+        assert_eq!(after, [1, 100_001, 200_001, 300_001, 300_002, 300_003]);
+        let no_short_cut = line.place(&no(9), start.plus(200_002), 1, every);
+        assert_eq!(no_short_cut, start.plus(300_004));
+        let again = (3..6).map(|n| line.place(&no(n), start.plus(300_001), 1, every));
+        let after: Vec<u64> = again.map(|place| place.since(start)).collect();
+        assert_eq!(after, [300_002, 400_002, 500_002]);
     }
 
     #[test]
     fn whoever_comes_too_late_for_its_place_does_not_go_to_the_end() {
         let mut line = Line::default();
         for n in 0..2_000 {
-            line.place(&no(n), at(0), 100, 100);
+            line.place(&no(n), at(1_000), 100, 100);
         }
-        assert_eq!(line.place(&no(3), at(500), 100, 100), at(600));
-        assert_eq!(line.place(&no(4), at(500), 100, 100), at(700));
+        assert_eq!(line.place(&no(3), at(1_500), 100, 100), at(1_600));
+        assert_eq!(line.place(&no(4), at(1_500), 100, 100), at(1_700));
         line.leave(&no(5));
-        assert_eq!(line.place(&no(5), at(600), 100, 100), at(200_100), "it has been served");
+        assert_eq!(line.place(&no(5), at(1_600), 100, 100), at(201_100), "it has been served");
     }
 }

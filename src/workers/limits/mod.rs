@@ -352,7 +352,3 @@ fn take_all(
     gates.iter_mut().filter_map(|gate| gate.room.as_mut()).for_each(|room| room.line.leave(no));
     Ok(rooms)
 }
-
-#[cfg(test)]
-#[path = "../limits_tests.rs"]
-mod tests;
