@@ -9,7 +9,7 @@ use super::script::{Script, accounts, admission};
 use super::*;
 use crate::domain::policy::CallLimits;
 use crate::domain::state::StateKind;
-use crate::domain::{RefundNo, UnixMillis};
+use crate::domain::{AccountName, RefundNo, UnixMillis};
 use crate::ledger::MemoryLedger;
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, Claims, Clearance, Cleared, Commit, Committed, Filter, Page,
@@ -143,7 +143,8 @@ impl House {
         Self::open_with(prepare, &["R1"], CallLimits::default()).await
     }
 
-    /// Workers over refunds of account `shop`, oldest first, with these limits.
+    /// Workers over refunds, oldest first, of account `shop` with these limits; `Q…` are of account
+    /// `quick`, which has none.
     async fn open_with(
         prepare: impl FnOnce(&Script, &Flaky),
         refund_nos: &[&str],
@@ -154,12 +155,16 @@ impl House {
         let ledger = Arc::new(Flaky::default());
         prepare(&gateway, &ledger);
         for no in refund_nos {
-            ledger.admit(&[admission(no, clock.now())], clock.now()).await.unwrap();
+            let mut admission = admission(no, clock.now());
+            if no.starts_with('Q') {
+                admission.record.refund.account = AccountName::parse("quick").unwrap();
+            }
+            admission.due_at = clock.now().plus(u64::from(no.starts_with('Q')));
+            ledger.admit(&[admission], clock.now()).await.unwrap();
         }
-        let accounts: Accounts = accounts(&gateway, 18_000)
-            .iter()
-            .map(|one| Account { limits, ..one.clone() })
-            .collect();
+        let plain = accounts(&gateway, 18_000).iter().next().unwrap().clone();
+        let quick = Account { name: AccountName::parse("quick").unwrap(), ..plain.clone() };
+        let accounts = Accounts::from_iter([Account { limits, ..plain }, quick]);
         let parts = Parts {
             ledger: ledger.clone(),
             clock,
@@ -298,6 +303,31 @@ async fn refunds_that_are_ready_together_are_cleared_in_fewer_calls_and_keep_to_
         assert!(clears.contains(&house.ledger.clears.load(Ordering::SeqCst)), "{limits:?}");
         assert!(took >= Duration::from_millis(within - 1).min(Duration::from_millis(60)));
         assert!(took <= Duration::from_millis(within + 10), "{took:?}");
+        house.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limited_account_with_a_backlog_does_not_hold_up_another() {
+    for limits in [
+        CallLimits { submit_every_ms: Some(10_000), ..CallLimits::default() },
+        CallLimits { submit_every_ms: Some(40), ..CallLimits::default() },
+    ] {
+        let mut nos: Vec<String> = (0..200).map(|n| format!("R{n:03}")).collect();
+        nos.push("Q1".to_owned());
+        let nos: Vec<&str> = nos.iter().map(String::as_str).collect();
+        let scripted = |gateway: &Script, _: &Flaky| {
+            (0..201).for_each(|_| gateway.submit_answers(Ok(ACCEPTED)));
+            (0..201).for_each(|_| gateway.query_fails(super::script::timeout()));
+        };
+        let house = House::open_with(scripted, &nos, limits).await;
+        let before = tokio::time::Instant::now();
+        let no = RefundNo::parse("Q1").unwrap();
+        let sent = |stored: Stored| stored.record.state.kind() == StateKind::Processing;
+        while !house.ledger.find(&no).await.unwrap().is_some_and(sent) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
         house.close().await;
     }
 }

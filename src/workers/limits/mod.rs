@@ -182,9 +182,11 @@ impl Limits {
 
     /// The call of `pass` has been made.
     pub(super) fn over(&self, pass: Pass, call: Call, account: &Account, now: UnixMillis) {
+        let Pass { began, _room: room, .. } = pass;
+        drop(room);
         let state = &mut *self.state();
         let gateway = state.gateways.get_mut(call.gateway(account)).map(|(gate, _)| gate);
-        let took_ms = now.since(pass.began).min(CALL_COUNTED_MAX_MS);
+        let took_ms = now.since(began).min(CALL_COUNTED_MAX_MS);
         let gates = state.accounts.get_mut(&account.name).into_iter().chain(gateway);
         for room in gates.filter_map(|gate| gate.room.as_mut()) {
             room.lasts_ms = room.lasts_ms.saturating_mul(7).saturating_add(took_ms) / 8;
@@ -328,13 +330,11 @@ fn take_all(
 ) -> Result<Vec<OwnedSemaphorePermit>, UnixMillis> {
     let mut rooms = Vec::new();
     for room in gates.iter_mut().filter_map(|gate| gate.room.as_mut()) {
-        match Arc::clone(&room.free).try_acquire_owned() {
-            Ok(permit) => rooms.push(permit),
-            Err(_) => {
-                let every_ms = (room.lasts_ms / room.size).max(1);
-                return Err(room.line.place(no, now, every_ms, every_ms));
-            }
-        }
+        let Ok(permit) = Arc::clone(&room.free).try_acquire_owned() else {
+            let every_ms = (room.lasts_ms / room.size).max(1);
+            return Err(room.line.place(no, now, every_ms, every_ms));
+        };
+        rooms.push(permit);
     }
     let mut taken: Vec<(&mut Rate, Before)> = Vec::new();
     for rate in gates.iter_mut().filter_map(|gate| gate.rate(call)) {
@@ -343,12 +343,18 @@ fn take_all(
             Err(wait_ms) => {
                 let every_ms = rate.every_ms;
                 let place = rate.line.place(no, now, wait_ms, every_ms);
-                taken.into_iter().for_each(|(rate, before)| rate.put_back(before));
+                for (rate, before) in taken {
+                    rate.put_back(before);
+                }
                 return Err(place);
             }
         }
     }
-    taken.into_iter().for_each(|(rate, _)| rate.line.leave(no));
-    gates.iter_mut().filter_map(|gate| gate.room.as_mut()).for_each(|room| room.line.leave(no));
+    for (rate, _) in taken {
+        rate.line.leave(no);
+    }
+    for room in gates.iter_mut().filter_map(|gate| gate.room.as_mut()) {
+        room.line.leave(no);
+    }
     Ok(rooms)
 }
