@@ -19,6 +19,7 @@ use crate::ledger::{
     listen,
 };
 use crate::operator::{Desk, Terms};
+use crate::ports::accounts::GatewayLimits;
 use crate::ports::{
     Account, Accounts, Clock, FieldError, Ledger, LedgerError, RefundQuerier, RefundSubmitter,
 };
@@ -142,10 +143,19 @@ pub fn accounts(config: &Config, keys: &config::Keys) -> Result<Accounts, AppErr
             policy: account.policy,
             submitter: submit.submitter(account.client_ip.clone()),
             querier: query.querier(),
+            limits: account.limits,
+            daily_cents: account.daily_cents,
             longest_call_ms: longest_call_ms(submit_settings).max(longest_call_ms(query_settings)),
         })
     };
-    Ok(config.accounts.iter().filter_map(account).collect())
+    let accounts: Accounts = config.accounts.iter().filter_map(account).collect();
+    let limits = |(name, gateway): (&GatewayName, &GatewaySettings)| {
+        (
+            name.clone(),
+            GatewayLimits { calls: gateway.limits.calls(), breaker: gateway.breaker.policy() },
+        )
+    };
+    Ok(accounts.with_gateways(config.gateways.iter().map(limits).collect()))
 }
 
 /// Where people's decisions about refunds are carried out; needs no gateway and no key.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::limits::AccountCalls;
 use super::model::TEN_YEARS_MS;
 use crate::domain::policy::{Duplicates, Policy, PollPolicy, UnknownPolicy};
 
@@ -40,6 +41,9 @@ pub struct AccountSettings {
     /// When to submit again after a submit that provably did not happen.
     #[serde(default)]
     pub retry: Retry,
+    /// How many calls one process makes for it, and how much money is sent for it in a day.
+    #[serde(default)]
+    pub limits: AccountCalls,
 }
 
 fn order_gap_ms() -> u64 {

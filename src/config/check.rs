@@ -213,6 +213,8 @@ impl Checked {
                 submit,
                 query,
                 policy: account.policy(),
+                limits: account.limits.calls(),
+                daily_cents: account.limits.daily_cents,
             };
             self.accounts.insert(name, account);
         }

@@ -21,6 +21,7 @@ mod account;
 mod check;
 mod environment;
 mod layers;
+mod limits;
 pub mod model;
 mod reference;
 pub mod secret;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use crate::domain::policy::CallLimits;
 use crate::domain::{AccountName, Currency, GatewayName, Policy};
 pub use environment::{Environment, FILE_VARIABLE};
 pub use model::{GatewaySettings, Protocol, Settings};
@@ -124,6 +126,10 @@ pub struct AccountConfig {
     pub query: GatewayName,
     /// Its pace.
     pub policy: Policy,
+    /// How many calls one process makes for it.
+    pub limits: CallLimits,
+    /// The most that is sent for it in one day (UTC), minor units.
+    pub daily_cents: Option<u64>,
 }
 
 /// A configuration that has been checked. Its `Debug` shows no secret.

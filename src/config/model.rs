@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::account::{AccountSettings, DuplicateRefundNo, Poll, Retry, Unknown};
+pub use super::limits::{AccountCalls, BreakerSettings, GatewayCalls};
 use super::secret::SecretUrl;
 use crate::domain::evidence::StatusWord;
 
@@ -202,6 +203,12 @@ pub struct GatewaySettings {
     #[serde(default = "timeout_ms")]
     #[schemars(range(min = 500, max = 300_000))]
     pub timeout_ms: u64,
+    /// How many calls one process makes to it.
+    #[serde(default)]
+    pub limits: GatewayCalls,
+    /// When submits to it stop.
+    #[serde(default)]
+    pub breaker: BreakerSettings,
     /// iotpay: path of the refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submit_path: Option<String>,

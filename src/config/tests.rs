@@ -5,6 +5,7 @@ use std::fmt::Write;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::domain::breaker::BreakerPolicy;
 use crate::domain::policy::Duplicates;
 use crate::generated;
 
@@ -176,6 +177,23 @@ fn the_query_goes_where_the_submit_went_unless_told_otherwise() {
 }
 
 #[test]
+fn limits_are_none_unless_written_and_a_rate_becomes_a_distance() {
+    let bare = good(SMALL, &[]);
+    assert_eq!(account(&bare, "shop-ca").limits, CallLimits::default());
+    assert_eq!(account(&bare, "shop-ca").daily_cents, None);
+    let gateway = &bare.gateways[&GatewayName::parse("pay").unwrap()];
+    assert_eq!(gateway.limits.calls(), CallLimits::default());
+    assert_eq!(gateway.breaker.policy(), BreakerPolicy::default());
+    let limits = "[accounts.shop-ca.limits]\nsubmit_per_s = 2.5\nquery_per_s = 3\ndaily_cents = 9";
+    let variable = ("REFUNDD__ACCOUNTS__SHOP_CA__LIMITS__CONCURRENCY", "7");
+    let written = account(&good(&format!("{SMALL}\n{limits}"), &[variable]), "shop-ca");
+    assert_eq!(written.daily_cents, Some(9));
+    let every = (Some(400), Some(334));
+    assert_eq!((written.limits.submit_every_ms, written.limits.query_every_ms), every);
+    assert_eq!(written.limits.concurrency, Some(7));
+}
+
+#[test]
 fn a_name_that_fits_exactly_wins_over_one_with_hyphens() {
     let two = format!("{SMALL}\n[accounts.shop_ca]\ncurrency = \"CAD\"\nsubmit = \"pay\"");
     let config = good(&two, &[("REFUNDD__ACCOUNTS__SHOP_CA__CURRENCY", "HKD")]);
@@ -202,6 +220,23 @@ fn redis_is_reached_by_network_tls_or_socket() {
 
 /// What is added to a small configuration, and the one problem it makes.
 const PROBLEMS: &[(&str, &str)] = &[
+    (
+        "[gateways.pay.limits]\nsubmit_per_s = 0",
+        "gateways.pay.limits.submit_per_s must be a number from 0.001 to 1000, got 0",
+    ),
+    (
+        "[accounts.shop-ca.limits]\nconcurrency = 0",
+        "accounts.shop-ca.limits.concurrency must be an integer from 1 to 10000, got 0",
+    ),
+    (
+        "[accounts.shop-ca.limits]\ndaily_cent = 1",
+        "accounts.shop-ca.limits.daily_cent is not a known key, did you mean \
+         accounts.shop-ca.limits.daily_cents?",
+    ),
+    (
+        "[gateways.pay.breaker]\nfailures = 0",
+        "gateways.pay.breaker.failures must be an integer from 1 to 1000, got 0",
+    ),
     (
         "[worker]\nconcurency = 1",
         "worker.concurency is not a known key, did you mean worker.concurrency?",

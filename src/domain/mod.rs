@@ -15,9 +15,11 @@
 //! | [`schedule`] | how long to wait |
 //! | [`policy`] | the numbers an account may choose |
 //! | [`order`] | how much of an order may still be refunded |
+//! | [`breaker`] | whether a gateway that does not answer gets submits |
 
 pub mod amount;
 pub mod answer;
+pub mod breaker;
 pub mod event;
 pub mod evidence;
 pub mod ids;

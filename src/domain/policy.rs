@@ -48,6 +48,18 @@ impl Duplicates {
     }
 }
 
+/// How many calls may be made for an account, or to a gateway (`[accounts.*.limits]`,
+/// `[gateways.*.limits]`). Holds in each process by itself. `None`: as many as come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallLimits {
+    /// Calls under way at once, submits and queries together, at least 1.
+    pub concurrency: Option<u32>,
+    /// Least time from one submit to the next, ms, at least 1.
+    pub submit_every_ms: Option<u64>,
+    /// Least time from one query to the next, ms, at least 1.
+    pub query_every_ms: Option<u64>,
+}
+
 /// All that an account decides about the pace of its refunds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {

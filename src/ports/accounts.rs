@@ -4,8 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::gateway::{FieldError, RefundQuerier, RefundSubmitter};
-use crate::domain::policy::Policy;
-use crate::domain::{AccountName, Currency, Refund};
+use crate::domain::breaker::BreakerPolicy;
+use crate::domain::policy::{CallLimits, Policy};
+use crate::domain::{AccountName, Currency, GatewayName, Refund};
+
+/// The limits of one gateway, for all accounts that use it together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GatewayLimits {
+    /// How many calls may be made.
+    pub calls: CallLimits,
+    /// When its submits stop because it does not answer.
+    pub breaker: BreakerPolicy,
+}
 
 /// One merchant account, ready to use. Built once from the configuration.
 #[derive(Debug, Clone)]
@@ -20,12 +30,17 @@ pub struct Account {
     pub submitter: Arc<dyn RefundSubmitter>,
     /// Where its refunds are asked about; often, but not always, the same gateway.
     pub querier: Arc<dyn RefundQuerier>,
+    /// How many calls may be made for it.
+    pub limits: CallLimits,
+    /// The most that it may send in one day (UTC), minor units, all processes together.
+    pub daily_cents: Option<u64>,
     /// The longest that one call of either may take, ms: connect and total timeout together.
     pub longest_call_ms: u64,
 }
 
 impl Account {
-    /// Whether this account can pay `refund` back: currency, and what both protocols can carry.
+    /// Whether this account can pay `refund` back: currency, daily limit, and what both protocols can
+    /// carry.
     ///
     /// # Errors
     /// [`FieldError`] names the first field that breaks a rule.
@@ -39,29 +54,55 @@ impl Account {
                 ),
             ));
         }
+        // It would wait for a day that never comes.
+        if let Some(limit) = self.daily_cents.filter(|limit| refund.amount.get() > *limit) {
+            return Err(FieldError::new(
+                "amount_cents",
+                format!(
+                    "must be at most {limit}, daily_cents of account {}, got {}",
+                    self.name,
+                    refund.amount.get()
+                ),
+            ));
+        }
         self.submitter.check(refund)?;
         self.querier.check(refund)
     }
 }
 
-/// All accounts by name.
+/// All accounts by name, and the limits of their gateways.
 #[derive(Debug, Clone, Default)]
-pub struct Accounts(BTreeMap<AccountName, Account>);
+pub struct Accounts {
+    accounts: BTreeMap<AccountName, Account>,
+    gateways: BTreeMap<GatewayName, GatewayLimits>,
+}
 
 impl Accounts {
     /// The account of that name.
     pub fn get(&self, name: &AccountName) -> Option<&Account> {
-        self.0.get(name)
+        self.accounts.get(name)
     }
 
     /// All accounts, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.0.values()
+        self.accounts.values()
+    }
+
+    /// The same accounts, with limits for their gateways.
+    #[must_use]
+    pub fn with_gateways(self, gateways: BTreeMap<GatewayName, GatewayLimits>) -> Self {
+        Self { gateways, ..self }
+    }
+
+    /// The limits of a gateway; those of one that has none set: any number of calls, and a breaker.
+    pub fn gateway_limits(&self, name: &GatewayName) -> GatewayLimits {
+        self.gateways.get(name).copied().unwrap_or_default()
     }
 }
 
 impl FromIterator<Account> for Accounts {
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
-        Self(accounts.into_iter().map(|account| (account.name.clone(), account)).collect())
+        let named = accounts.into_iter().map(|account| (account.name.clone(), account));
+        Self { accounts: named.collect(), gateways: BTreeMap::new() }
     }
 }

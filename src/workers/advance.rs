@@ -2,15 +2,24 @@
 //!
 //! What to do comes from [`next_step`], what an answer means from the ports, what it makes of the
 //! refund from [`advance`]. This file carries out, and carries the answer to the ledger.
+//!
+//! Before the bytes of a submit leave: a turn at the limits, the clearance of the ledger (lease,
+//! pause, daily limit), then a look at the clock. Whatever says no, the refund goes back as it was.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use super::Parts;
+use super::clearance::{self, Clearances, day_of, next_day};
+use super::limits::{Call, Limits, Pass, Turn};
 use crate::contract::result_of;
 use crate::domain::answer::{query_event, set_aside};
 use crate::domain::evidence::{Found, StatusLine, StatusWord};
 use crate::domain::state::{Event, IllegalTransition, Outcome, ParkCause, RefundState, StateKind};
 use crate::domain::step::{Advanced, Step, advance, defer, next_step};
 use crate::domain::{Grade, RefundNo, RefundRecord, UnixMillis};
-use crate::ports::ledger::{Claim, Clearance, Cleared, Commit, Lease, PutBack};
+use crate::ports::ledger::{Claim, Clearance, Cleared, Commit, Daily, Lease, PutBack};
 use crate::ports::{Account, Certainty, GatewayError, QueryAnswer, chain};
 
 /// How long a refund waits whose account the configuration no longer has, ms.
@@ -19,8 +28,18 @@ const NO_ACCOUNT_WAIT_MS: u64 = 60_000;
 /// Most lines of other refunds that one answer is searched for.
 const OTHERS_MAX: usize = 50;
 
-/// How long a refund waits whose submit may not leave now, ms: paused, or over the daily limit.
+/// How long the submits of an account wait that are paused, ms.
 const NOT_CLEARED_WAIT_MS: u64 = 10_000;
+
+/// The longest that a refund waits for the next day, ms: somebody may raise the daily limit.
+const DAILY_WAIT_MAX_MS: u64 = 300_000;
+
+/// The longest that a refund waits in its slot instead of going back, ms: less than a round trip
+/// through the ledger is worth to anybody.
+const PATIENCE_MS: u64 = 50;
+
+/// A gateway that asks to wait as long as this, ms, waits for a person: its balance is too low.
+const FUNDING_WAIT_MS: u64 = 600_000;
 
 /// What a worker does with a lease when it is done.
 #[derive(Debug, Clone)]
@@ -37,12 +56,23 @@ pub enum Done {
 #[derive(Debug)]
 pub struct Handler {
     parts: Parts,
+    limits: Limits,
+    clearances: Clearances,
+    patience_ms: u64,
 }
 
 impl Handler {
-    /// A handler over the given parts.
+    /// A handler over the given parts that needs no task beside it and never sleeps: whoever has to
+    /// wait for a limit goes back at once.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        let limits = Limits::new(&parts.accounts, parts.clock.now());
+        Self { parts, limits, clearances: Clearances::Alone, patience_ms: 0 }
+    }
+
+    /// A handler among many that share the questions to the ledger and wait out short waits.
+    pub(super) fn among_many(parts: Parts, questions: mpsc::Sender<clearance::Question>) -> Self {
+        let clearances = Clearances::Together(questions);
+        Self { clearances, patience_ms: PATIENCE_MS, ..Self::new(parts) }
     }
 
     /// Does what is next for the claimed refund.
@@ -55,7 +85,7 @@ impl Handler {
         };
         match next_step(&claim.record, claim.facts, &account.policy) {
             Step::Submit => self.submit(claim, account).await,
-            Step::Query => self.query(claim, account).await.map(Done::Step),
+            Step::Query => self.query(claim, account).await,
             Step::Recover => {
                 let note = "the worker that was submitting it is gone".to_owned();
                 self.commit(claim, account, &Event::AnswerUnknown { note }).map(Done::Step)
@@ -85,52 +115,122 @@ impl Handler {
             let event = Event::NotSent { note, retry_after_ms: None };
             return self.commit(claim, account, &event).map(Done::Step);
         }
+        let pass = match self.turn(Call::Submit, &claim, account).await {
+            Ok(pass) => pass,
+            Err(back) => return Ok(back),
+        };
         if let Some(stopped) = self.stopped(&claim, account).await {
+            self.limits.unsent(&pass, account, self.parts.clock.now());
             return Ok(stopped);
         }
+        tracing::debug!(
+            refund.no = %claim.lease.refund_no,
+            gateway.name = %account.submitter.gateway(),
+            attempt.no = claim.record.tally.attempts,
+            amount_cents = claim.record.refund.amount.get(),
+            "submitting"
+        );
         let answer = account.submitter.submit(&claim.record.refund).await;
+        let at = self.parts.clock.now();
+        self.limits.over(pass, Call::Submit, account, at);
+        self.limits.heard(account, answer.as_ref().err(), at);
         let event = match answer {
             Ok(accepted) => Event::Accepted { gateway_refund_no: accepted.gateway_refund_no },
-            Err(err) => submit_event(&err, self.parts.clock.now()),
+            Err(err) => {
+                self.tell_of_low_balance(account, &err, at);
+                submit_event(&err, at)
+            }
         };
         self.commit(claim, account, &event).map(Done::Step)
+    }
+
+    /// A turn at the limits, after a short wait if that is enough.
+    async fn turn(&self, call: Call, claim: &Claim, account: &Account) -> Result<Pass, Done> {
+        let mut patience_ms = self.patience_ms;
+        loop {
+            let now = self.parts.clock.now();
+            let due_at = match self.limits.turn(call, account, &claim.record, now) {
+                Turn::Go(pass) => return Ok(pass),
+                Turn::Wait(due_at) => due_at,
+            };
+            let wait_ms = due_at.since(now).max(1);
+            let Some(left_ms) = patience_ms.checked_sub(wait_ms) else {
+                return Err(Done::Back(PutBack { lease: claim.lease.clone(), due_at }));
+            };
+            patience_ms = left_ms;
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        }
     }
 
     /// The last look before bytes leave: the lease is held in the ledger and long enough, and nobody
     /// has stopped the submits. `None` means go.
     async fn stopped(&self, claim: &Claim, account: &Account) -> Option<Done> {
         let lease = &claim.lease;
-        let back = |at: UnixMillis, wait_ms| {
-            Some(Done::Back(PutBack { lease: lease.clone(), due_at: at.plus(wait_ms) }))
+        let back = |due_at| Some(Done::Back(PutBack { lease: lease.clone(), due_at }));
+        let amount = claim.record.refund.amount;
+        let today = |limit_cents| {
+            let day = day_of(self.parts.clock.now());
+            Daily { day, amount, limit_cents }
         };
-        let now = self.parts.clock.now();
-        let clearance =
-            Clearance { lease: lease.clone(), account: account.name.clone(), daily: None };
-        let answer = match self.parts.ledger.clear(&[clearance], now).await {
-            Ok(answers) => answers.into_iter().next(),
-            Err(err) => {
-                tracing::warn!(refund.no = %lease.refund_no, err = %chain(&err), "not sent");
-                None
-            }
+        let question = Clearance {
+            lease: lease.clone(),
+            account: account.name.clone(),
+            daily: account.daily_cents.map(today),
         };
+        let answer = self.clearances.ask(&self.parts, question).await;
         // Whoever was stopped for a while must not send: the lease must outlast the longest call.
         let now = self.parts.clock.now();
         match answer {
             Some(Cleared::Go) if now.plus(account.longest_call_ms) < lease.until => None,
-            Some(Cleared::Go) | None => back(now, 0),
+            Some(Cleared::Go) | None => back(now),
             Some(Cleared::Lost) => Some(Done::Left),
-            Some(Cleared::Paused | Cleared::DailyLimit) => back(now, NOT_CLEARED_WAIT_MS),
+            Some(Cleared::Paused) => {
+                if self.limits.tell(account, "paused", now) {
+                    tracing::warn!(account = %account.name, "submits are paused; its refunds wait");
+                }
+                let hold = (0, now.plus(NOT_CLEARED_WAIT_MS));
+                back(self.limits.hold(account, &lease.refund_no, hold, now))
+            }
+            Some(Cleared::DailyLimit) => {
+                if self.limits.tell(account, "daily limit", now) {
+                    tracing::warn!(
+                        account = %account.name,
+                        daily_cents = account.daily_cents,
+                        "it has sent what it may send today; its refunds wait"
+                    );
+                }
+                let hold = (amount.get(), next_day(now).min(now.plus(DAILY_WAIT_MAX_MS)));
+                back(self.limits.hold(account, &lease.refund_no, hold, now))
+            }
+        }
+    }
+
+    /// A gateway that takes no refund for long waits for money; a person has to know.
+    fn tell_of_low_balance(&self, account: &Account, err: &GatewayError, now: UnixMillis) {
+        if let GatewayError::PutOff { code, message, retry_after_ms: Some(wait_ms) } = err
+            && *wait_ms >= FUNDING_WAIT_MS
+            && self.limits.tell(account, "balance", now)
+        {
+            tracing::error!(
+                account = %account.name,
+                gateway.name = %account.submitter.gateway(),
+                code,
+                message,
+                wait_ms,
+                "the gateway puts refunds off for long; is the balance too low?"
+            );
         }
     }
 
     /// Asks the gateway once.
-    async fn query(
-        &self,
-        claim: Claim,
-        account: &Account,
-    ) -> Result<Box<Commit>, IllegalTransition> {
+    async fn query(&self, claim: Claim, account: &Account) -> Result<Done, IllegalTransition> {
+        let pass = match self.turn(Call::Query, &claim, account).await {
+            Ok(pass) => pass,
+            Err(back) => return Ok(back),
+        };
         let answer = account.querier.query(&claim.record.refund).await;
         let at = self.parts.clock.now();
+        self.limits.over(pass, Call::Query, account, at);
         let event = match answer {
             Ok(QueryAnswer::Found(found)) => {
                 let event = query_event(&claim.record, &found, at);
@@ -147,7 +247,7 @@ impl Handler {
             }
             Err(err) => query_error(&claim.record, &err, at),
         };
-        self.commit(claim, account, &event)
+        self.commit(claim, account, &event).map(Done::Step)
     }
 
     /// Looks after the other refunds of the order that the answer shows as final, in a task of its

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tower::{Layer, Service};
 
 use super::advance::Done;
+use crate::domain::StateKind;
 use crate::ports::ledger::{Claim, Commit, Committed, PutBack};
 
 /// A claimed refund and the slot that is taken for it until it is committed.
@@ -27,8 +28,8 @@ pub(super) struct Held {
 /// A write on its way to the ledger.
 #[derive(Debug)]
 pub(super) enum Pending {
-    /// A step to store, and who waits to hear of it.
-    Step(Box<Commit>, oneshot::Sender<Committed>),
+    /// A step to store, the state that it leads from, and who waits to hear of it.
+    Step(Box<Commit>, StateKind, oneshot::Sender<Committed>),
     /// A lease to put back, and who waits for that.
     Back(PutBack, oneshot::Sender<Committed>),
 }
@@ -139,6 +140,7 @@ where
 
     fn call(&mut self, task: Task<Held>) -> Self::Future {
         let refund_no = task.args.claim.lease.refund_no.clone();
+        let from = task.args.claim.record.state.kind();
         let slot = Arc::clone(&task.args.slot);
         let handled = self.inner.call(task);
         let commits = self.commits.clone();
@@ -147,7 +149,7 @@ where
                 Ok(done) => {
                     let (tell, stored) = oneshot::channel();
                     let write = match done {
-                        Done::Step(commit) => Pending::Step(commit, tell),
+                        Done::Step(commit) => Pending::Step(commit, from, tell),
                         Done::Back(lease) => Pending::Back(lease, tell),
                         Done::Left => return Ok(()),
                     };

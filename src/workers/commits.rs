@@ -11,14 +11,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Parts;
 use super::backend::Pending;
+use crate::domain::StateKind;
 use crate::ports::ledger::{BATCH_MAX, Commit, Committed, PutBack};
 use crate::ports::{LedgerError, chain};
 
 /// First and longest pause after the ledger did not confirm.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// A step to store, and who waits to hear of it.
-type Step = (Commit, oneshot::Sender<Committed>);
+/// A step to store, the state that it leads from, and who waits to hear of it.
+type Step = (Commit, (StateKind, oneshot::Sender<Committed>));
 
 /// Commits until every sender is gone and everything is stored.
 pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
@@ -42,7 +43,7 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
         let (mut steps, mut backs) = (Vec::new(), Vec::new());
         for write in batch.drain(..) {
             match write {
-                Pending::Step(commit, done) => steps.push((*commit, done)),
+                Pending::Step(commit, from, done) => steps.push((*commit, (from, done))),
                 Pending::Back(lease, done) => backs.push((lease, done)),
             }
         }
@@ -67,8 +68,8 @@ async fn store(parts: &Parts, batch: Vec<Step>) -> Vec<Step> {
     let now = || parts.clock.now();
     match persist(parts, || parts.ledger.commit(&commits, now()), commits.len()).await {
         Ok(answers) => {
-            for ((commit, answer), done) in commits.iter().zip(answers).zip(waiting) {
-                log(commit, answer);
+            for ((commit, answer), (from, done)) in commits.iter().zip(answers).zip(waiting) {
+                log(commit, from, answer);
                 let _ = done.send(answer); // nobody waits for it during a shutdown
             }
             Vec::new()
@@ -126,7 +127,7 @@ async fn persist<T, F: Future<Output = Result<T, LedgerError>>>(
 }
 
 /// One line a transition, written where it is committed.
-fn log(commit: &Commit, answer: Committed) {
+fn log(commit: &Commit, from: StateKind, answer: Committed) {
     if answer != Committed::Stored {
         return;
     }
@@ -135,6 +136,7 @@ fn log(commit: &Commit, answer: Committed) {
     tracing::info!(
         refund.no = %record.refund.refund_no,
         account = %record.refund.account,
+        state.from = from.as_str(),
         state.to = record.state.kind().as_str(),
         event = last.map(|line| line.event.as_str()),
         note = last.map(|line| line.note.as_str()),

@@ -8,6 +8,8 @@
 //! | file | does |
 //! |---|---|
 //! | [`advance`] | one step of one refund: the only place that calls a gateway |
+//! | `limits` | whether a call may be made now, or when |
+//! | `clearance` | asks the ledger whether submits may leave, many in one call |
 //! | `claims` | claims due refunds, as many as there are free slots |
 //! | `commits` | stores what became of them, many in one call |
 //! | `backend` | shows both to apalis as its `Backend` |
@@ -19,7 +21,11 @@
 pub mod advance;
 mod backend;
 mod claims;
+mod clearance;
 mod commits;
+mod limits;
+#[cfg(test)]
+mod limits_tests;
 #[cfg(test)]
 mod script;
 
@@ -80,7 +86,9 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
         held_tx,
         stop.clone(),
     ));
-    let handler = Arc::new(Handler::new(parts));
+    let (questions_tx, questions_rx) = mpsc::channel(settings.concurrency);
+    let clearing = tokio::spawn(clearance::run(parts.clone(), questions_rx));
+    let handler = Arc::new(Handler::among_many(parts, questions_tx));
     let backend = LedgerBackend::new(held_rx, commits_tx);
     tokio::select! {
         () = work(backend, handler, &settings) => {}
@@ -93,6 +101,7 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
     if tokio::time::timeout(settings.shutdown, committing).await.is_err() {
         tracing::error!("the ledger did not confirm in time; leases will run out by themselves");
     }
+    clearing.abort(); // whoever still asks sends nothing any more
 }
 
 /// Completes when a shutdown has taken longer than it may.

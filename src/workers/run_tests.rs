@@ -7,14 +7,15 @@ use async_trait::async_trait;
 
 use super::script::{Script, accounts, admission};
 use super::*;
+use crate::domain::policy::CallLimits;
 use crate::domain::state::StateKind;
-use crate::domain::{RefundNo, UnixMillis};
+use crate::domain::{AccountName, RefundNo, UnixMillis};
 use crate::ledger::MemoryLedger;
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, Claims, Clearance, Cleared, Commit, Committed, Filter, Page,
     Pause, PutBack, Refusal, Stored,
 };
-use crate::ports::{Acceptance, LedgerError};
+use crate::ports::{Acceptance, Account, LedgerError};
 
 /// Tokio's clock.
 #[derive(Debug)]
@@ -35,6 +36,9 @@ struct Flaky {
     /// Claims that are made and whose answers are lost.
     claims_to_lose: AtomicU32,
     commits_to_fail: AtomicU32,
+    clears_to_fail: AtomicU32,
+    /// Questions for clearance so far.
+    clears: AtomicU32,
 }
 
 fn away(left: &AtomicU32) -> Result<(), LedgerError> {
@@ -87,6 +91,8 @@ impl Ledger for Flaky {
         batch: &[Clearance],
         now: UnixMillis,
     ) -> Result<Vec<Cleared>, LedgerError> {
+        self.clears.fetch_add(1, Ordering::SeqCst);
+        away(&self.clears_to_fail)?;
         self.inner.clear(batch, now).await
     }
     async fn act(&self, act: &Act, now: UnixMillis) -> Result<Acted, LedgerError> {
@@ -134,15 +140,35 @@ struct House {
 impl House {
     /// Workers over one admitted refund `R1`.
     async fn open(prepare: impl FnOnce(&Script, &Flaky)) -> Self {
+        Self::open_with(prepare, &["R1"], CallLimits::default()).await
+    }
+
+    /// Workers over refunds, oldest first, of account `shop` with these limits; `Q…` are of account
+    /// `quick`, which has none.
+    async fn open_with(
+        prepare: impl FnOnce(&Script, &Flaky),
+        refund_nos: &[&str],
+        limits: CallLimits,
+    ) -> Self {
         let clock = Arc::new(VirtualClock(tokio::time::Instant::now()));
         let gateway = Arc::new(Script::new());
         let ledger = Arc::new(Flaky::default());
         prepare(&gateway, &ledger);
-        ledger.admit(&[admission("R1", clock.now())], clock.now()).await.unwrap();
+        for no in refund_nos {
+            let mut admission = admission(no, clock.now());
+            if no.starts_with('Q') {
+                admission.record.refund.account = AccountName::parse("quick").unwrap();
+            }
+            admission.due_at = clock.now().plus(u64::from(no.starts_with('Q')));
+            ledger.admit(&[admission], clock.now()).await.unwrap();
+        }
+        let plain = accounts(&gateway, 18_000).iter().next().unwrap().clone();
+        let quick = Account { name: AccountName::parse("quick").unwrap(), ..plain.clone() };
+        let accounts = Accounts::from_iter([Account { limits, ..plain }, quick]);
         let parts = Parts {
             ledger: ledger.clone(),
             clock,
-            accounts: Arc::new(accounts(&gateway, 18_000)),
+            accounts: Arc::new(accounts),
             wake: Arc::new(Notify::new()),
             ledger_away: Arc::default(),
         };
@@ -242,4 +268,66 @@ async fn a_claim_whose_answer_is_lost_is_given_back_and_costs_nobody_a_question(
     assert_eq!(house.gateway.called(), ["submit", "query"]);
     assert_eq!(stored.record.tally.attempts, 1);
     house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_the_ledger_does_not_clear_it() {
+    let house = House::open(|gateway, ledger| {
+        gateway.submit_answers(Ok(ACCEPTED));
+        gateway.query_answers("SUCCESS", 500);
+        ledger.clears_to_fail.store(3, Ordering::SeqCst);
+    })
+    .await;
+    let stored = house.reach(StateKind::Settled).await;
+    assert_eq!(house.gateway.called(), ["submit", "query"]);
+    assert_eq!(house.ledger.clears.load(Ordering::SeqCst), 4, "asked until it cleared");
+    assert_eq!(stored.record.tally.attempts, 1);
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn refunds_that_are_ready_together_are_cleared_in_fewer_calls_and_keep_to_the_rate() {
+    let limits = CallLimits { submit_every_ms: Some(20), ..CallLimits::default() };
+    for (limits, clears, within) in [(CallLimits::default(), 1..=2, 1), (limits, 4..=4, 80)] {
+        let before = tokio::time::Instant::now();
+        let house = House::open_with(
+            |gateway, _| (0..4).for_each(|_| gateway.submit_answers(Ok(ACCEPTED))),
+            &["R1", "R2", "R3", "R4"],
+            limits,
+        )
+        .await;
+        while house.gateway.called().len() < 4 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let took = before.elapsed();
+        assert!(clears.contains(&house.ledger.clears.load(Ordering::SeqCst)), "{limits:?}");
+        assert!(took >= Duration::from_millis(within - 1).min(Duration::from_millis(60)));
+        assert!(took <= Duration::from_millis(within + 10), "{took:?}");
+        house.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limited_account_with_a_backlog_does_not_hold_up_another() {
+    for limits in [
+        CallLimits { submit_every_ms: Some(10_000), ..CallLimits::default() },
+        CallLimits { submit_every_ms: Some(40), ..CallLimits::default() },
+    ] {
+        let mut nos: Vec<String> = (0..200).map(|n| format!("R{n:03}")).collect();
+        nos.push("Q1".to_owned());
+        let nos: Vec<&str> = nos.iter().map(String::as_str).collect();
+        let scripted = |gateway: &Script, _: &Flaky| {
+            (0..201).for_each(|_| gateway.submit_answers(Ok(ACCEPTED)));
+            (0..201).for_each(|_| gateway.query_fails(super::script::timeout()));
+        };
+        let house = House::open_with(scripted, &nos, limits).await;
+        let before = tokio::time::Instant::now();
+        let no = RefundNo::parse("Q1").unwrap();
+        let sent = |stored: Stored| stored.record.state.kind() == StateKind::Processing;
+        while !house.ledger.find(&no).await.unwrap().is_some_and(sent) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
+        house.close().await;
+    }
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use crate::domain::evidence::{Found, StatusLine, StatusWord};
-use crate::domain::policy::Duplicates;
+use crate::domain::policy::{CallLimits, Duplicates};
 use crate::domain::refund::ParamsHash;
 use crate::domain::refund::tests::admitted;
-use crate::domain::{GatewayName, Grade, Policy, Refund, UnixMillis};
+use crate::domain::{GatewayName, GatewayOrderNo, Grade, OrderRef, Policy, Refund, UnixMillis};
 use crate::ports::ledger::Admission;
 use crate::ports::{
     Acceptance, Account, Accounts, FieldError, GatewayError, QueryAnswer, RefundQuerier,
@@ -118,13 +118,17 @@ pub(super) fn accounts(gateway: &Arc<Script>, longest_call_ms: u64) -> Accounts 
         policy: Policy { duplicates: Duplicates::Rejects, ..Policy::default() },
         submitter: gateway.clone(),
         querier: gateway.clone(),
+        limits: CallLimits::default(),
+        daily_cents: None,
         longest_call_ms,
     }])
 }
 
-/// A refund over 5.00 of account `shop`, due now.
+/// A refund over 5.00 of account `shop`, of an order of its own, due now.
 pub(super) fn admission(no: &str, now: UnixMillis) -> Admission {
     let mut record = admitted(no, 500, now);
+    record.refund.order =
+        OrderRef::new(Some(GatewayOrderNo::parse(no).unwrap()), None, None).unwrap();
     record.params_hash = Some(ParamsHash([1; 32]));
     Admission { record, due_at: now, entry: None }
 }
