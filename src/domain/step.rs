@@ -10,7 +10,8 @@ use super::policy::Policy;
 use super::refund::RefundRecord;
 use super::schedule::{poll_delay_ms, retry_delay_ms, unknown_delay_ms};
 use super::state::{
-    Absences, Event, EventKind, IllegalTransition, ParkCause, RefundState, StateKind, apply,
+    Absences, Event, EventKind, IllegalTransition, Outcome, ParkCause, RefundState, StateKind,
+    apply,
 };
 use super::{Grade, Source, UnixMillis};
 
@@ -232,6 +233,12 @@ fn take(record: &mut RefundRecord, event: &Event, at: UnixMillis) -> Result<(), 
         | Event::Released(_)
         | Event::Resolved { .. }
         | Event::Abandoned { .. } => {}
+    }
+    // What was sent before, as a refund that waits for its resend was, is given up and not withdrawn.
+    if let (Event::Abandoned { .. }, RefundState::Settled(end)) = (event, &mut state)
+        && record.tally.attempts > 0
+    {
+        end.outcome = Outcome::GivenUp;
     }
     if !event.kind().is_query() || state.kind() != record.state.kind() {
         record.tally.revision = record.tally.revision.saturating_add(1);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::contract::RejectCode;
+use crate::crash::{self, Point};
 use crate::ports::ledger::{Admission, Admitted, Refusal};
 use crate::ports::{Accounts, Clock, Ledger, LedgerError, RawRequest, RequestSource};
 use sort::{Sorted, refusal, sort};
@@ -59,7 +60,12 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
             parts.requests.read(settings.batch, READ_BLOCK).await
         };
         match taken {
-            Ok(requests) => insist(&parts, &requests, &stop).await,
+            Ok(requests) => {
+                if !requests.is_empty() {
+                    crash::pass(Point::RequestsRead);
+                }
+                insist(&parts, &requests, &stop).await;
+            }
             Err(err) => {
                 tracing::warn!(%err, "requests could not be read, trying again");
                 tokio::time::sleep(RETRY.1).await;
@@ -99,6 +105,7 @@ pub async fn take_in(parts: &Parts, requests: &[RawRequest]) -> Result<(), Ledge
         return Ok(());
     }
     let answers = parts.ledger.admit(&admissions, now).await?;
+    crash::pass(Point::Admitted);
     for (admission, answer) in admissions.iter().zip(answers) {
         settle(parts, admission, answer).await?;
     }
@@ -151,5 +158,6 @@ async fn settle(parts: &Parts, admission: &Admission, answer: Admitted) -> Resul
     let account = parts.accounts.get(&refund.account);
     let entry = admission.entry.as_ref();
     let refusal = refusal(entry, refund, (code, message), account, parts.clock.now());
+    crash::pass(Point::BeforeRefuse);
     parts.ledger.refuse(&refusal).await
 }

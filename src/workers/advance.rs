@@ -14,6 +14,7 @@ use super::Parts;
 use super::clearance::{self, Clearances, day_of, next_day};
 use super::limits::{Call, Limits, Pass, Turn};
 use crate::contract::result_of;
+use crate::crash::{self, Point};
 use crate::domain::answer::{query_event, set_aside};
 use crate::domain::evidence::{Found, StatusLine, StatusWord};
 use crate::domain::state::{Event, IllegalTransition, Outcome, ParkCause, RefundState, StateKind};
@@ -21,6 +22,9 @@ use crate::domain::step::{Advanced, Step, advance, defer, next_step};
 use crate::domain::{Grade, RefundNo, RefundRecord, UnixMillis};
 use crate::ports::ledger::{Claim, Clearance, Cleared, Commit, Daily, Lease, PutBack};
 use crate::ports::{Account, Certainty, GatewayError, QueryAnswer, chain};
+
+/// How long a refund waits that the ledger would not clear, ms.
+const NO_ANSWER_WAIT_MS: u64 = 1_000;
 
 /// How long a refund waits whose account the configuration no longer has, ms.
 const NO_ACCOUNT_WAIT_MS: u64 = 60_000;
@@ -119,6 +123,7 @@ impl Handler {
             Ok(pass) => pass,
             Err(back) => return Ok(back),
         };
+        crash::pass(Point::BeforeClearance);
         if let Some(stopped) = self.stopped(&claim, account).await {
             self.limits.unsent(&pass, account, self.parts.clock.now());
             return Ok(stopped);
@@ -130,7 +135,9 @@ impl Handler {
             amount_cents = claim.record.refund.amount.get(),
             "submitting"
         );
+        crash::pass(Point::BeforeSend);
         let answer = account.submitter.submit(&claim.record.refund).await;
+        crash::pass(Point::AfterSend);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Submit, account, at);
         self.limits.heard(account, answer.as_ref().err(), at);
@@ -182,7 +189,8 @@ impl Handler {
         let now = self.parts.clock.now();
         match answer {
             Some(Cleared::Go) if now.plus(account.longest_call_ms) < lease.until => None,
-            Some(Cleared::Go) | None => back(now),
+            Some(Cleared::Go) => back(now),
+            None => back(now.plus(NO_ANSWER_WAIT_MS)),
             Some(Cleared::Lost) => Some(Done::Left),
             Some(Cleared::Paused) => {
                 if self.limits.tell(account, "paused", now) {
@@ -228,7 +236,9 @@ impl Handler {
             Ok(pass) => pass,
             Err(back) => return Ok(back),
         };
+        crash::pass(Point::BeforeQuery);
         let answer = account.querier.query(&claim.record.refund).await;
+        crash::pass(Point::AfterQuery);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Query, account, at);
         let event = match answer {

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::backend::Held;
 use super::{Parts, Settings};
+use crate::crash::{self, Point};
 use crate::domain::UnixMillis;
 use crate::ports::chain;
 use crate::ports::ledger::{BATCH_MAX, Claims, PutBack};
@@ -55,8 +56,12 @@ pub(super) async fn run(
         let now = parts.clock.now();
         let until = now.plus(settings.lease_ms);
         // Not cancelled by `stop`: what it claims must be handed out, or it is left to its lease.
+        crash::pass(Point::BeforeClaim);
         match parts.ledger.claim(free.len(), now, until).await {
             Ok(claims) => {
+                if !claims.claims.is_empty() {
+                    crash::pass(Point::AfterClaim);
+                }
                 pause = RETRY.0;
                 heard = claims
                     .claims

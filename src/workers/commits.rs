@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Parts;
 use super::backend::Pending;
+use crate::crash::{self, Point};
 use crate::domain::StateKind;
 use crate::ports::ledger::{BATCH_MAX, Commit, Committed, PutBack};
 use crate::ports::{LedgerError, chain};
@@ -66,8 +67,10 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
 async fn store(parts: &Parts, batch: Vec<Step>) -> Vec<Step> {
     let (commits, waiting): (Vec<Commit>, Vec<_>) = batch.into_iter().unzip();
     let now = || parts.clock.now();
+    crash::pass(Point::BeforeCommit);
     match persist(parts, || parts.ledger.commit(&commits, now()), commits.len()).await {
         Ok(answers) => {
+            crash::pass(Point::AfterCommit);
             for ((commit, answer), (from, done)) in commits.iter().zip(answers).zip(waiting) {
                 log(commit, from, answer);
                 let _ = done.send(answer); // nobody waits for it during a shutdown
@@ -93,7 +96,9 @@ async fn store(parts: &Parts, batch: Vec<Step>) -> Vec<Step> {
 async fn put_back(parts: &Parts, batch: Vec<(PutBack, oneshot::Sender<Committed>)>) {
     let (leases, waiting): (Vec<PutBack>, Vec<_>) = batch.into_iter().unzip();
     let now = || parts.clock.now();
+    crash::pass(Point::BeforePutBack);
     let done = persist(parts, || parts.ledger.put_back(&leases, now()), leases.len()).await;
+    crash::pass(Point::AfterPutBack);
     if let Err(err) = done {
         tracing::error!(refunds = leases.len(), err = %chain(&err), "leases are left to run out");
     }

@@ -3,10 +3,14 @@
 use super::Signals;
 use crate::app::{self, Service, Store};
 use crate::cli::{CliError, Context, Exit};
+use crate::crash;
 
 /// Runs until SIGTERM or Ctrl-C; then waits for answers under way. A second signal ends at once.
 pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
     let config = context.load_with_log()?;
+    if let Some(point) = context.environment.get(crash::VARIABLE) {
+        crash::arm(point);
+    }
     let keys = config.keys(&context.environment)?;
     for warning in &keys.warnings {
         tracing::warn!("{warning}");

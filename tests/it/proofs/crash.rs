@@ -29,10 +29,8 @@ enum Blow {
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::print_stderr, reason = "a proof says what it tried")]
 async fn a_process_that_ends_or_stands_still_at_any_crash_point_costs_nothing() {
-    let mut cases: Vec<(Point, Blow)> = Point::ALL
-        .iter()
-        .flat_map(|point| [(*point, Blow::Kill), (*point, Blow::Stop)])
-        .collect();
+    let mut cases: Vec<(Point, Blow)> =
+        Point::ALL.iter().flat_map(|point| [(*point, Blow::Kill), (*point, Blow::Stop)]).collect();
     let tried = cases.len();
     let mut running = JoinSet::new();
     while !cases.is_empty() || !running.is_empty() {

@@ -126,7 +126,8 @@ impl Shop {
         let n = self.workers.len();
         let log = File::create(self.path(&format!("run-{n}.log"))).expect("the log can be written");
         let mut command = self.refundd(&["run"]);
-        let child = command.envs(environment.iter().copied()).stderr(log).stdout(Stdio::null()).spawn();
+        let child =
+            command.envs(environment.iter().copied()).stderr(log).stdout(Stdio::null()).spawn();
         self.workers.push(child.expect("refundd can be started"));
         n
     }

@@ -50,7 +50,11 @@ const ORDER: System = System { workers: 1, amounts: &[60, 40], ..REPLAYS };
 fn holds(name: &str, system: System) {
     let until = HasDiscoveries::AnyFailures;
     let checker = system.checker().threads(2).finish_when(until).spawn_bfs().join();
-    println!("proved: model {name}, {} states, {} deep", checker.unique_state_count(), checker.max_depth());
+    println!(
+        "proved: model {name}, {} states, {} deep",
+        checker.unique_state_count(),
+        checker.max_depth()
+    );
     for property in checker.model().properties() {
         let path = checker.discovery(property.name).map(stateright::Path::into_actions);
         if property.expectation == Expectation::Sometimes {
@@ -71,7 +75,10 @@ fn bites(rule: Rule, system: System, broken: &'static str) {
     let path = checker.discovery(broken);
     let acts = path.unwrap_or_else(|| panic!("{rule:?} is not missed in {states} states"));
     let acts = acts.into_actions();
-    println!("proved: model without {rule:?} is found not to hold: not \"{broken}\" after {} steps, {states} states", acts.len());
+    println!(
+        "proved: model without {rule:?} is found not to hold: not \"{broken}\" after {} steps, {states} states",
+        acts.len()
+    );
     println!("  {acts:?}");
 }
 

@@ -8,10 +8,10 @@
 //! What is taken for granted: the last look at the lease and the first byte are one step; in a
 //! network [`Network::WithinWindow`] whatever was sent arrives and is shown within the window.
 
+use refundd::domain::answer::{query_event, set_aside};
 use refundd::domain::order::{OrderAccount, Turn};
 use refundd::domain::policy::{Duplicates, PollPolicy, UnknownPolicy};
 use refundd::domain::state::ParkCause;
-use refundd::domain::answer::{query_event, set_aside};
 use refundd::domain::step::{ClaimFacts, Step, advance, next_step};
 use refundd::domain::{Event, Grade, Policy, RefundRecord, StateKind, UnixMillis};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use refundd::contract::{OutcomeV1, ResultV1};
 use refundd::domain::RefundState;
+use refundd::domain::state::Outcome;
 
 use super::gateway::{Entry, Fate, Repeats};
 use super::world::{PAID, World};
@@ -85,6 +86,8 @@ async fn one(
         (Some(OutcomeV1::Succeeded), RefundState::Settled(_)) if money => {}
         (Some(OutcomeV1::Failed | OutcomeV1::Rejected), RefundState::Settled(_)) if !money => {}
         (Some(OutcomeV1::Parked), RefundState::Parked(_)) => {}
+        (Some(OutcomeV1::Parked), RefundState::Settled(end)) if end.outcome == Outcome::GivenUp => {
+        }
         (last, state) => {
             let said = format!("{no} is published as {last:?} and stored as {:?}", state.kind());
             wrong.push(format!("{said}; the book has {entry:?}"));

@@ -25,15 +25,16 @@ struct Tried {
     submits: u64,
     stale: usize,
     losses: u32,
+    acts: u32,
 }
 
 impl std::fmt::Display for Tried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { seeds, refunds, submits, stale, losses } = self;
+        let Self { seeds, refunds, submits, stale, losses, acts } = self;
         write!(
             f,
             "{seeds} seeds, {refunds} refunds, {submits} submits, {stale} stale writes refused, \
-             {losses} losses of writes"
+             {losses} losses of writes, {acts} acts of people"
         )
     }
 }
@@ -52,6 +53,7 @@ fn live(seed: u64, tried: &mut Tried) -> Vec<String> {
         tried.submits += world.gateway.submits();
         tried.stale += world.stale;
         tried.losses += world.losses;
+        tried.acts += world.acts;
         judge::verdict(&world, drained).await
     })
 }

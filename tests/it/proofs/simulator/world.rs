@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use refundd::contract::result_of;
-use refundd::domain::policy::Duplicates;
+use refundd::domain::policy::{CallLimits, Duplicates};
+use refundd::domain::state::Decision;
 use refundd::domain::state::{Decision, Event, Outcome};
 use refundd::domain::step::advance;
 use refundd::domain::{
@@ -14,7 +15,8 @@ use refundd::domain::{
 };
 use refundd::intake;
 use refundd::ledger::{Backup, MemoryLedger};
-use refundd::ports::ledger::{Act, Acted, Audit, EntryId, Pause, Stored};
+use refundd::operator::{self, Action, Desk, Resolution};
+use refundd::ports::ledger::{EntryId, Pause, Stored};
 use refundd::ports::{Account, Accounts, Clock, Ledger, ManualClock, RawRequest};
 use refundd::workers::advance::Handler;
 use serde_json::json;
@@ -46,6 +48,9 @@ pub(super) struct World {
     pub(super) gateway: Arc<SimGateway>,
     accounts: Arc<Accounts>,
     intake: intake::Parts,
+    desk: Desk,
+    /// What people did.
+    pub(super) acts: u32,
     workers: Vec<Worker>,
     /// Entries of the requests stream that nobody has acknowledged.
     pending: Vec<RawRequest>,
@@ -75,6 +80,8 @@ fn sim_accounts(gateway: &Arc<SimGateway>, repeats: Repeats) -> Accounts {
         submitter: gateway.clone(),
         querier: gateway.clone(),
         longest_call_ms: TIMEOUT_MS + 3_000,
+        limits: CallLimits::default(),
+        daily_cents: None,
     }])
 }
 
@@ -97,6 +104,8 @@ impl World {
             clock: clock.clone(),
             accounts: Arc::clone(&accounts),
         };
+        let terms = accounts.iter().map(|account| (account.name.clone(), account.into()));
+        let desk = Desk::new(ledger.clone(), clock.clone(), terms.collect());
         let workers = rng.usize(1..=3);
         let to_push = requests(&mut rng);
         let mut world = Self {
@@ -108,6 +117,8 @@ impl World {
             gateway,
             accounts,
             intake,
+            desk,
+            acts: 0,
             workers: Vec::new(),
             pending: Vec::new(),
             to_push,
@@ -280,6 +291,9 @@ impl World {
         if self.roll(faults.switch.saturating_mul(4)) {
             self.switch().await;
         }
+        if self.roll(faults.person.saturating_mul(8)) {
+            self.meddle().await;
+        }
         if faults.write_loss > 0 {
             self.lose_writes();
         }
@@ -316,35 +330,46 @@ impl World {
         let nos: Vec<String> = self.asked.keys().cloned().collect();
         for no in nos {
             let Some(seen) = self.stored(&no).await else { continue };
-            let outcome = match book.get(&no).map(|entry| entry.fate) {
+            let said = match book.get(&no).map(|entry| entry.fate) {
                 Some(Fate::Processing) => continue,
-                Some(Fate::Succeeded) => Outcome::Succeeded,
-                Some(Fate::Failed) | None => Outcome::Failed,
+                Some(Fate::Succeeded) => Resolution::Succeeded,
+                Some(Fate::Failed) | None => Resolution::Failed,
             };
-            if seen.record.state.kind() != StateKind::Parked || seen.leased {
-                continue;
+            if seen.record.state.kind() == StateKind::Parked && !seen.leased {
+                let expected = Some(seen.record.tally.revision);
+                self.act(&no, Action::Resolve(said), expected).await.expect("it may be resolved");
             }
-            let by = Decision { who: "ann".to_owned(), reason: "seen in the portal".to_owned() };
-            let (before, at) = (seen.record.clone(), self.clock.now());
-            let event = Event::Resolved { outcome, at, by };
-            let done = advance(before, &event, at, &Policy::default()).expect("a legal decision");
-            let result = done.publish.then(|| result_of(&done.record, &seen.record.order_scope));
-            let act = Act {
-                audit: Audit {
-                    action: "resolve",
-                    subject: no,
-                    who: "ann".to_owned(),
-                    reason: "seen in the portal".to_owned(),
-                    change: String::new(),
-                },
-                seen,
-                record: done.record,
-                plan: done.plan,
-                result: result.flatten(),
-                order: done.order,
-            };
-            assert_eq!(self.ledger.act(&act, at).await.expect("answers"), Acted::Stored);
         }
+    }
+
+    /// A person acts on some refund, without knowing what the gateway does.
+    async fn meddle(&mut self) {
+        let nos: Vec<String> = self.asked.keys().cloned().collect();
+        if nos.is_empty() {
+            return;
+        }
+        let no = nos[self.rng.usize(..nos.len())].clone();
+        let action = match self.rng.u8(..10) {
+            0..6 => Action::Check,
+            6..9 => Action::Release,
+            _ => Action::Abandon,
+        };
+        let expected = self.stored(&no).await.map(|seen| seen.record.tally.revision);
+        let first = self.act(&no, action, expected).await;
+        self.acts += u32::from(first.is_ok());
+        let again = self.act(&no, action, expected).await;
+        assert!(action == Action::Check || again.is_err(), "{no}: done twice: {again:?}");
+    }
+
+    async fn act(
+        &self,
+        no: &str,
+        action: Action,
+        expected: Option<u32>,
+    ) -> Result<operator::Done, operator::ActError> {
+        let by = Decision { who: "ann".to_owned(), reason: "seen in the portal".to_owned() };
+        let refund_no = RefundNo::parse(no).unwrap();
+        self.desk.act(&operator::Asked { refund_no, action, by, expected }).await
     }
 
     async fn stored(&self, no: &str) -> Option<Stored> {

@@ -87,7 +87,9 @@ impl Target {
         }
         watch.end();
         let name = self.name;
-        eprintln!("proved: fuzz {name}, {ran} cases, {understood} understood, at most {most} bytes held");
+        eprintln!(
+            "proved: fuzz {name}, {ran} cases, {understood} understood, at most {most} bytes held"
+        );
         let both = understood > 0 && understood < ran;
         assert!(both || ran < self.cases, "{understood} of {ran} cases were understood");
     }
