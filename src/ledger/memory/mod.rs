@@ -139,7 +139,9 @@ impl Ledger for MemoryLedger {
     async fn put_back(&self, batch: &[PutBack], _now: UnixMillis) -> Result<(), LedgerError> {
         let mut books = self.books();
         books.seq += 1;
-        batch.iter().for_each(|back| books.put_back(back));
+        for back in batch {
+            books.put_back(back);
+        }
         Ok(())
     }
 

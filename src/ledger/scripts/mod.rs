@@ -103,10 +103,10 @@ impl Scripts {
         now: i64,
         known: &Known,
     ) -> Result<EpochReply, RedisError> {
+        type Reply = (String, String, u64, u64, i64);
         let mut call = self.epoch.prepare_invoke();
         call.key(keys.epoch()).key(keys.refunds()).key(keys.audit()).key(keys.seq());
         call.arg(now).arg(AUDIT_MAX).arg(&known.run_id).arg(known.losses).arg(known.seen);
-        type Reply = (String, String, u64, u64, i64);
         let (run_id, _, losses, counter, recorded): Reply = call.invoke_async(con).await?;
         Ok(EpochReply { run_id, losses, counter, recorded: flag("epoch", recorded)? })
     }

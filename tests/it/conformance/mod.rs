@@ -43,13 +43,13 @@ pub(crate) use on_both_ledgers;
 
 /// The ledger under test, and a look behind it.
 pub(crate) enum Subject {
-    Memory(MemoryLedger),
+    Memory(Box<MemoryLedger>),
     Redis(Box<RedisLedger>, Keys),
 }
 
 impl Subject {
     pub(crate) fn memory() -> Self {
-        Self::Memory(MemoryLedger::new())
+        Self::Memory(Box::new(MemoryLedger::new()))
     }
 
     pub(crate) async fn redis() -> Self {
@@ -59,7 +59,7 @@ impl Subject {
 
     pub(crate) fn ledger(&self) -> &dyn Ledger {
         match self {
-            Self::Memory(ledger) => ledger,
+            Self::Memory(ledger) => ledger.as_ref(),
             Self::Redis(ledger, _) => ledger.as_ref(),
         }
     }

@@ -1,12 +1,13 @@
 //! Leases that go back, and what a submit asks for, against the whole keyspace.
 
 use redis::Value;
+use refundd::domain::state::Outcome;
 use refundd::ports::Ledger;
-use refundd::ports::ledger::{BATCH_MAX, Claim, Clearance, Cleared, Daily, PutBack};
+use refundd::ports::ledger::{Acted, BATCH_MAX, Claim, Clearance, Cleared, Daily, PutBack};
 
 use super::{Book, Dump};
 use crate::support::redis::TestRedis;
-use crate::support::refunds::{LEASE_MS, T0, ask, at, settle};
+use crate::support::refunds::{LEASE_MS, T0, act, ask, at, commit, no, parked, settle};
 
 pub(super) fn asks(claim: &Claim, daily: Option<(u64, u64)>) -> Clearance {
     let refund = &claim.record.refund;
@@ -73,7 +74,7 @@ async fn a_clearance_counts_the_refund_and_its_amount_until_it_is_forgotten() {
     assert_eq!(rest(&after), rest(&before));
     book.ledger.clear(&asked, T0).await.unwrap();
     assert_eq!(book.dump(), after, "a repeat does nothing further");
-    let done = settle(&claims[0], refundd::domain::state::Outcome::Succeeded, T0);
+    let done = settle(&claims[0], Outcome::Succeeded, T0);
     book.ledger.commit(&[done], T0).await.unwrap();
     assert_eq!(book.ledger.purge(at(1), T0).await.unwrap(), 1);
     let left = book.dump().without("spent").without("results").without("seq");
@@ -123,4 +124,24 @@ async fn five_hundred_refunds_are_cleared_and_put_back_in_one_call() {
     let backs: Vec<_> = claims.iter().map(|claim| back(claim, 0)).collect();
     book.ledger.put_back(&backs, T0).await.unwrap();
     assert!(book.dump().of_key("leases").is_empty());
+}
+
+#[tokio::test]
+async fn what_is_parked_after_its_end_leaves_the_settled_ones() {
+    let book = Book::open().await;
+    book.admit(&[ask("R1"), ask("R2")]).await;
+    let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
+    let done: Vec<_> = claims.iter().map(|claim| settle(claim, Outcome::Failed, T0)).collect();
+    book.ledger.commit(&done, T0).await.unwrap();
+    assert_eq!(book.dump().of_key("settled").len(), 2);
+    book.ledger.nudge(&[no("R1")], at(1)).await.unwrap();
+    let claim = book.ledger.claim(5, at(1), at(LEASE_MS)).await.unwrap().claims.remove(0);
+    book.ledger.commit(&[commit(&claim, &[parked(at(2))], at(2))], at(2)).await.unwrap();
+    assert_eq!(book.dump().of_key("settled"), ["settled zset R2 @ 1700000000000"]);
+    let saw = book.ledger.find(&no("R2")).await.unwrap().unwrap();
+    let aside = act(&saw, &parked(at(3)), at(3));
+    assert_eq!(book.ledger.act(&aside, at(3)).await.unwrap(), Acted::Stored);
+    let dump = book.dump();
+    assert!(dump.of_key("settled").is_empty());
+    assert_eq!(dump.of_key("due").len(), 2);
 }
