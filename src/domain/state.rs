@@ -296,6 +296,26 @@ impl RefundState {
         self.standing().1.is_none_or(|outcome| !outcome.frees())
     }
 
+    /// The state without the "not found" answers from before a loss of writes: what was sent after them
+    /// may be lost, and they say nothing of it.
+    #[must_use]
+    pub fn without_absences_before(self, lost_at: UnixMillis) -> Self {
+        let later = |seen: Option<Absences>| seen.filter(|seen| seen.first_at > lost_at);
+        match self {
+            Self::Unconfirmed { polls, absences } => {
+                Self::Unconfirmed { polls, absences: later(absences) }
+            }
+            Self::Refused { refusal, polls, absences } => {
+                Self::Refused { refusal, polls, absences: later(absences) }
+            }
+            other @ (Self::Requested { .. }
+            | Self::Submitting { .. }
+            | Self::Processing { .. }
+            | Self::Parked(_)
+            | Self::Settled(_)) => other,
+        }
+    }
+
     /// Counts a "not found" answer in the states that wait for absence to be believed.
     #[must_use]
     pub(super) fn with_absence(self, at: UnixMillis) -> Self {

@@ -402,6 +402,21 @@ fn a_refund_older_than_a_loss_of_writes_is_asked_about_until_absence_is_believed
 }
 
 #[test]
+fn absences_from_before_a_loss_of_writes_no_longer_count() {
+    let policy = policy(Duplicates::Rejects);
+    let mut record = after(submitting(), unknown(), at(0), &policy).record;
+    for minute in [1, 2, 3] {
+        record = after(record, not_found(), at(minute), &policy).record;
+    }
+    for (lost_at, kind) in [(0, StateKind::Requested), (2, StateKind::Unconfirmed)] {
+        let mut record = record.clone();
+        record.state = record.state.without_absences_before(at(lost_at));
+        let record = after(record, not_found(), at(20), &policy).record;
+        assert_eq!(record.state.kind(), kind, "lost at minute {lost_at}");
+    }
+}
+
+#[test]
 fn a_doubted_refund_that_the_gateway_shows_was_sent() {
     let policy = policy(Duplicates::Unknown);
     let doubt = Event::WritesLost { note: String::new() };

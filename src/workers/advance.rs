@@ -83,7 +83,10 @@ impl Handler {
     ///
     /// # Errors
     /// [`IllegalTransition`] is a defect of refundd; the refund is left to its lease.
-    pub async fn handle(&self, claim: Claim) -> Result<Done, IllegalTransition> {
+    pub async fn handle(&self, mut claim: Claim) -> Result<Done, IllegalTransition> {
+        if let Some(lost_at) = claim.facts.lost_at {
+            claim.record.state = claim.record.state.without_absences_before(lost_at);
+        }
         let Some(account) = self.parts.accounts.get(&claim.record.refund.account) else {
             return self.without_account(claim).map(Done::Step);
         };

@@ -167,9 +167,16 @@ impl System {
                 POISON.min(lease.crashes + 1),
             ),
         };
-        let doubted = entry.doubted && unsent && self.has(Rule::AskAfterWriteLoss);
+        // Every refund is as old as the loss of writes, if there was one.
+        let lost_at = entry.doubted && self.has(Rule::AskAfterWriteLoss);
+        let lost_at = lost_at.then_some(UnixMillis::new(0));
         entry.lease = Some(Lease { fence, mark, crashes, over: false });
         let mut record = entry.record.clone();
+        if let Some(lost_at) = lost_at {
+            let mut believed = RefundRecord::clone(&record);
+            believed.state = believed.state.without_absences_before(lost_at);
+            record = normal(believed);
+        }
         if mark != Mark::Query && unsent {
             let at = UnixMillis::new(0);
             match advance((*record).clone(), &Event::SubmitStarted, at, &self.policy()) {
@@ -177,8 +184,6 @@ impl System {
                 Err(_) => world.illegal = true,
             }
         }
-        // Every refund is as old as the loss of writes, if there was one.
-        let lost_at = doubted.then_some(UnixMillis::new(0));
         let facts = ClaimFacts { intent_lost: mark == Mark::Lost, crashes, lost_at };
         let step = next_step(&record, facts, &self.policy());
         let parked = record.state.kind() == StateKind::Parked;

@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use refundd::contract::result_of;
 use refundd::domain::policy::{CallLimits, Duplicates};
 use refundd::domain::state::Decision;
-use refundd::domain::state::{Decision, Event, Outcome};
-use refundd::domain::step::advance;
 use refundd::domain::{
     AccountName, Currency, Policy, RefundNo, RefundRecord, StateKind, UnixMillis,
 };
