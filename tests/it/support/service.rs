@@ -70,7 +70,7 @@ impl Shop {
 
     fn toml(&self) -> String {
         let gateways = format!(
-            "[redis]\nurl = \"{}\"\n\n[worker]\nconcurrency = 32\nlease_ms = 3000\n\
+            "[redis]\nurl = \"{}\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[worker]\nconcurrency = 32\nlease_ms = 3000\n\
              shutdown_ms = 2000\n\n[intake]\nreclaim_idle_ms = 1000\n\n\
              [gateways.iotpay]\nprotocol = \"iotpay\"\nbase_url = \"{}\"\n\
              merchant_id = \"10000576\"\nlogin_name = \"demo\"\nkey_env = \"IOTPAY_KEY\"\n\
