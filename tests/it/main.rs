@@ -17,6 +17,7 @@ mod demo;
 mod embedded;
 mod examples;
 mod gateways;
+mod ops;
 mod outage;
 mod proofs;
 mod requests;

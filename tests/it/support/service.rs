@@ -137,6 +137,19 @@ impl Shop {
         std::fs::read_to_string(self.path(&format!("run-{n}.log"))).unwrap_or_default()
     }
 
+    /// Where the ops server of a worker listens, such as `127.0.0.1:40123`, once it does.
+    pub(crate) async fn ops(&self, n: usize) -> String {
+        wait_until("the ops server", async || {
+            let log = self.log(n);
+            let (_, told) = log
+                .lines()
+                .find(|line| line.contains("refundd is running"))?
+                .split_once("http://")?;
+            Some(told.split_whitespace().next()?.to_owned())
+        })
+        .await
+    }
+
     /// Sends a signal to a worker: `KILL`, `TERM`, `STOP`, `CONT`.
     pub(crate) fn signal(&self, n: usize, which: &str) {
         signal(&format!("-{which}"), &self.workers[n].id().to_string());
