@@ -141,5 +141,8 @@ fn plain(entity: &str) -> Result<char, String> {
 }
 
 #[cfg(test)]
+#[path = "notice_fuzz_tests.rs"]
+mod fuzz_tests;
+#[cfg(test)]
 #[path = "notice_tests.rs"]
 mod tests;

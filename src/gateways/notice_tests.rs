@@ -18,24 +18,24 @@ fn notice() -> Params {
     signed(&[("mchId", "10000576"), ("mchRefundNo", "R-1"), ("status", "2"), ("param1", "a b+c")])
 }
 
-fn signed(fields: &[(&str, &str)]) -> Params {
+pub(super) fn signed(fields: &[(&str, &str)]) -> Params {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let mut params: Params = fields.iter().map(owned).collect();
     params.insert(SIGN_FIELD.to_owned(), sign::sign(&params, KEY));
     params
 }
 
-fn form(params: &Params) -> String {
+pub(super) fn form(params: &Params) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish()
 }
 
-fn flat_xml(params: &Params) -> String {
+pub(super) fn flat_xml(params: &Params) -> String {
     let field = |(name, value): (&String, &String)| format!("<{name}><![CDATA[{value}]]></{name}>");
     format!("<?xml version=\"1.0\"?>\n<xml>{}</xml>", params.iter().map(field).collect::<String>())
 }
 
-fn hear(body: &str) -> Result<String, NoticeError> {
-    read(body.as_bytes(), &SecretString::from(KEY), &names()).map(|no| no.to_string())
+pub(super) fn hear(body: impl AsRef<[u8]>) -> Result<String, NoticeError> {
+    read(body.as_ref(), &SecretString::from(KEY), &names()).map(|no| no.to_string())
 }
 
 #[test]

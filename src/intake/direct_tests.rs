@@ -80,10 +80,8 @@ async fn push(ledger: &MemoryLedger, request: &Value) -> Enqueued {
 }
 
 fn refusal(answer: Enqueued) -> (RejectCode, String) {
-    match answer {
-        Enqueued::Refused { fault, .. } => (fault.code, fault.field),
-        other => panic!("{other:?}"),
-    }
+    let Enqueued::Refused { fault, .. } = answer else { panic!("{answer:?}") };
+    (fault.code, fault.field)
 }
 
 #[tokio::test]

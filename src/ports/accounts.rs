@@ -74,7 +74,7 @@ impl Account {
 /// All accounts by name, and the limits of their gateways.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
-    accounts: BTreeMap<AccountName, Account>,
+    by_name: BTreeMap<AccountName, Account>,
     gateways: BTreeMap<GatewayName, GatewayLimits>,
     notices: BTreeMap<AccountName, Vec<Arc<dyn RefundNotice>>>,
 }
@@ -82,12 +82,12 @@ pub struct Accounts {
 impl Accounts {
     /// The account of that name.
     pub fn get(&self, name: &AccountName) -> Option<&Account> {
-        self.accounts.get(name)
+        self.by_name.get(name)
     }
 
     /// All accounts, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
+        self.by_name.values()
     }
 
     /// The same accounts, with limits for their gateways.
@@ -116,6 +116,6 @@ impl Accounts {
 impl FromIterator<Account> for Accounts {
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
         let named = accounts.into_iter().map(|account| (account.name.clone(), account));
-        Self { accounts: named.collect(), ..Self::default() }
+        Self { by_name: named.collect(), ..Self::default() }
     }
 }

@@ -69,9 +69,9 @@ async fn what_was_never_sent_can_be_abandoned_while_its_account_is_paused() {
     let paused = desk.post("/v1/pause", &why).await;
     assert_eq!((paused.status, &paused.body["changed"]), (200, &json!(true)));
     assert_eq!(desk.post("/v1/pause", &why).await.body["changed"], false);
-    let pauses = desk.get("/v1/pauses").await.body;
-    assert_eq!(pauses["paused"][0]["account"], "shop-ca");
-    assert_eq!(pauses["paused"][0]["by"], "loopback");
+    let seen = desk.get("/v1/pauses").await.body;
+    assert_eq!(seen["paused"][0]["account"], "shop-ca");
+    assert_eq!(seen["paused"][0]["by"], "loopback");
     desk.push(&request("A-1", "shop-ca")).await;
     let unknown = desk.post("/v1/pause", &json!({"account": "shop-cc", "reason": "x"})).await;
     assert_eq!(unknown.problem(), (422, "unknown_account", "account"));

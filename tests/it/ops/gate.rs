@@ -18,9 +18,7 @@ fn with_tokens(toml: String) -> String {
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), role.as_bytes()).unwrap();
         let told = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
         let hash = told.split(' ').next().unwrap();
-        text.push_str(&format!(
-            "\n[ops.tokens.{role}-token]\nrole = \"{role}\"\nsha256 = \"{hash}\"\n"
-        ));
+        text += &format!("\n[ops.tokens.{role}-token]\nrole = \"{role}\"\nsha256 = \"{hash}\"\n");
     }
     text
 }
