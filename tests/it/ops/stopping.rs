@@ -30,6 +30,18 @@ async fn a_request_that_is_under_way_at_a_stop_is_answered_and_a_new_one_is_not_
     connection.write_all(first.as_bytes()).unwrap();
     desk.shop.signal(0, "TERM");
     wait_until("the door to be closed", async || TcpStream::connect(&desk.address).err()).await;
+    // The intake has ended; nothing but this request keeps the process.
+    wait_until("the intake to end", async || {
+        let clients: String = desk.shop.redis.run("CLIENT LIST");
+        (!clients.contains("cmd=xreadgroup")).then_some(())
+    })
+    .await;
+    let mut looks = 0;
+    wait_for("fifty looks at a process that waits", || {
+        assert_eq!(desk.shop.has_ended(0), None, "it did not wait for the request");
+        looks += 1;
+        (looks == 50).then_some(())
+    });
     connection.write_all(rest.as_bytes()).unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
