@@ -18,7 +18,9 @@ fn with_tokens(toml: String) -> String {
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), role.as_bytes()).unwrap();
         let told = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
         let hash = told.split(' ').next().unwrap();
-        text += &format!("\n[ops.tokens.{role}-token]\nrole = \"{role}\"\nsha256 = \"{hash}\"\n");
+        let token =
+            format!("\n[ops.tokens.{role}-token]\nrole = \"{role}\"\nsha256 = \"{hash}\"\n");
+        text.push_str(&token);
     }
     text
 }
