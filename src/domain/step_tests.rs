@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::answer::query_event;
+use crate::domain::Grade;
+use crate::domain::answer::{query_event, set_aside};
 use crate::domain::evidence::{Found, StatusLine, StatusWord};
 use crate::domain::policy::Duplicates;
 use crate::domain::refund::tests::admitted;
-use crate::domain::state::{Decision, Outcome, Refusal};
+use crate::domain::state::{Decision, Outcome, ParkCause, Refusal};
 
 const MINUTE: u64 = 60_000;
 

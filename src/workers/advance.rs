@@ -10,16 +10,15 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::Parts;
 use super::clearance::{self, Clearances, day_of, next_day};
 use super::limits::{Call, Limits, Pass, Turn};
+use super::{Parts, others};
 use crate::contract::result_of;
 use crate::crash::{self, Point};
 use crate::domain::answer::{query_event, set_aside};
-use crate::domain::evidence::{Found, StatusLine, StatusWord};
-use crate::domain::state::{Event, IllegalTransition, Outcome, ParkCause, RefundState, StateKind};
+use crate::domain::state::{Event, IllegalTransition, ParkCause, StateKind};
 use crate::domain::step::{Advanced, Step, advance, defer, next_step};
-use crate::domain::{Grade, RefundNo, RefundRecord, UnixMillis};
+use crate::domain::{Grade, RefundRecord, UnixMillis};
 use crate::ports::ledger::{Claim, Clearance, Cleared, Commit, Daily, Lease, PutBack};
 use crate::ports::{Account, Certainty, GatewayError, QueryAnswer, chain};
 
@@ -28,9 +27,6 @@ const NO_ANSWER_WAIT_MS: u64 = 1_000;
 
 /// How long a refund waits whose account the configuration no longer has, ms.
 const NO_ACCOUNT_WAIT_MS: u64 = 60_000;
-
-/// Most lines of other refunds that one answer is searched for.
-const OTHERS_MAX: usize = 50;
 
 /// How long the submits of an account wait that are paused, ms.
 const NOT_CLEARED_WAIT_MS: u64 = 10_000;
@@ -248,7 +244,7 @@ impl Handler {
             Ok(QueryAnswer::Found(found)) => {
                 let event = query_event(&claim.record, &found, at);
                 if claim.record.state.kind() != StateKind::Parked {
-                    self.tell_others(&claim.record, found);
+                    others::look_after(&self.parts, &claim.record, found);
                 }
                 event
             }
@@ -261,19 +257,6 @@ impl Handler {
             Err(err) => query_error(&claim.record, &err, at),
         };
         self.commit(claim, account, &event).map(Done::Step)
-    }
-
-    /// Looks after the other refunds of the order that the answer shows as final, in a task of its
-    /// own: the answer about this refund is stored first, whatever becomes of the others.
-    fn tell_others(&self, record: &RefundRecord, found: Found) {
-        let own = record.refund.refund_no.clone();
-        let is_final = |word| matches!(word, StatusWord::Success | StatusWord::Failed);
-        let mut others = found.lines;
-        others.retain(|line| line.refund_no != own.as_str() && is_final(line.word));
-        others.truncate(OTHERS_MAX);
-        if found.grade == Grade::A && !others.is_empty() {
-            tokio::spawn(tell_others(self.parts.clone(), own, others));
-        }
     }
 
     /// Stops a refund whose handling has failed too often; one that is parked already is left alone
@@ -351,45 +334,6 @@ fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Eve
         | Certainty::Refused(_)
         | Certainty::Unknown => Event::NoAnswer { note, retry_after_ms: err.retry_after_ms() },
     }
-}
-
-/// Other refunds of the order that a signed answer shows as final are asked about now. Money that
-/// went out under a number that nobody knows, or against what was published, is reported.
-async fn tell_others(parts: Parts, own: RefundNo, lines: Vec<StatusLine>) {
-    for line in lines {
-        let Ok(no) = RefundNo::parse(&line.refund_no) else { continue };
-        match parts.ledger.find(&no).await {
-            Ok(Some(stored)) => {
-                if contradicts(&stored.record, line.word) {
-                    tracing::error!(
-                        refund.no = %no,
-                        status = line.status,
-                        "the gateway contradicts the published outcome; it is asked again"
-                    );
-                }
-                // Only a shortcut for what is under way: its own schedule asks anyway. What has ended is
-                // asked about again only where this answer contradicts it.
-                if stored.record.state.kind() != StateKind::Settled
-                    || contradicts(&stored.record, line.word)
-                {
-                    drop(parts.ledger.nudge(&[no], parts.clock.now()).await);
-                }
-            }
-            Ok(None) if line.word == StatusWord::Success => tracing::warn!(
-                refund.no = %own,
-                other = line.refund_no,
-                amount_cents = line.amount_cents,
-                "the gateway shows a refund of this order that nobody asked refundd for"
-            ),
-            Ok(None) | Err(_) => {}
-        }
-    }
-}
-
-/// Whether a final word of the gateway is not the outcome that was published.
-fn contradicts(record: &RefundRecord, word: StatusWord) -> bool {
-    let RefundState::Settled(end) = &record.state else { return false };
-    (end.outcome == Outcome::Succeeded) != (word == StatusWord::Success)
 }
 
 /// Everything that a step of a refund writes, in one commit.

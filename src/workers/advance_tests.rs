@@ -8,6 +8,7 @@ use super::*;
 use crate::domain::order::Reserve;
 use crate::domain::refund::ParamsHash;
 use crate::domain::step::{ClaimFacts, Plan};
+use crate::domain::{RefundNo, RefundState};
 use crate::ledger::MemoryLedger;
 use crate::ports::ledger::{Committed, Pause};
 use crate::ports::{Acceptance, Accounts, Clock, Ledger, ManualClock};
@@ -68,14 +69,15 @@ impl Desk {
         self.clock.set(back.due_at);
     }
 
-    fn no(&self) -> RefundNo {
-        RefundNo::parse("R1").unwrap()
-    }
-
     async fn step(&self) -> RefundRecord {
         let claim = self.claim().await;
         self.handle(claim).await
     }
+}
+
+/// The one refund.
+fn no() -> RefundNo {
+    RefundNo::parse("R1").unwrap()
 }
 
 #[tokio::test]
@@ -128,7 +130,7 @@ async fn a_worker_that_was_held_up_for_its_whole_lease_sends_nothing() {
     desk.clock.advance(LEASE_MS - LONGEST_CALL_MS); // a call begun now could outlast the lease
     desk.put_back(claim).await;
     assert_eq!(desk.gateway.called(), Vec::<&str>::new());
-    let record = desk.ledger.find(&desk.no()).await.unwrap().unwrap().record;
+    let record = desk.ledger.find(&no()).await.unwrap().unwrap().record;
     assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Requested, 0));
     assert_eq!(record.history, [], "nothing has happened to it");
 }
@@ -193,7 +195,7 @@ async fn a_settled_refund_that_the_gateway_contradicts_is_corrected() {
         [("FAIL", None), ("SUCCESS", Some("succeeded")), ("FAIL", Some("parked"))]
     {
         let before = desk.ledger.results().len();
-        desk.ledger.nudge(&[desk.no()], desk.clock.now()).await.unwrap();
+        desk.ledger.nudge(&[no()], desk.clock.now()).await.unwrap();
         desk.gateway.query_answers(status, 500);
         desk.step().await;
         let new: Vec<&str> =

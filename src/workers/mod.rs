@@ -10,6 +10,7 @@
 //! | [`advance`] | one step of one refund: the only place that calls a gateway |
 //! | `limits` | whether a call may be made now, or when |
 //! | `clearance` | asks the ledger whether submits may leave, many in one call |
+//! | `others` | looks after the other refunds that an answer shows |
 //! | `claims` | claims due refunds, as many as there are free slots |
 //! | `commits` | stores what became of them, many in one call |
 //! | `backend` | shows both to apalis as its `Backend` |
@@ -26,6 +27,7 @@ mod commits;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
+mod others;
 #[cfg(test)]
 mod script;
 
