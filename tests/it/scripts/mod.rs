@@ -70,8 +70,8 @@ async fn admit_writes_record_state_due_order_and_acknowledges() {
     requests stream 2-1 request={}
     requests stream group refundd pending ["2-1 of me"]
     seq string 1
-    states hash R1 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0,0],"h":[]}
-    states hash R2 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0,0],"h":[]}
+    states hash R1 = r{"v":1,"s":{"requested":0},"a":[1700000000000,0],"t":[0,0,0,0],"h":[]}
+    states hash R2 = r{"v":1,"s":{"requested":0},"a":[1700000000000,0],"t":[0,0,0,0],"h":[]}
     "#);
 }
 
