@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::support::service::{Shop, gateway, request};
 use crate::support::wait_until;
 
+/// Refunds that are under way when Redis changes its mind.
+const REFUNDS: usize = 6;
+
 /// `refundd show NO --json`, `None` while it is not stored.
 fn shown(shop: &Shop, no: &str) -> Option<Value> {
     serde_json::from_slice(&shop.call(&["show", no, "--json"]).stdout).ok()
@@ -55,42 +58,62 @@ async fn a_balance_that_is_too_low_is_waited_for_and_told() {
     assert_eq!(shop.book().effects("B1"), 0);
 }
 
+/// A worker whose gateway holds back the answers to its first submits, all of them sent.
+async fn waiting_for_answers() -> (Shop, usize) {
+    let mut settings = gateway();
+    settings.faults.rules = vec![Rule::new(On::Submits, Fault::AnswerLate { ms: 400 })];
+    let mut shop = Shop::open(settings).await;
+    // However slow the machine is, nobody else takes them over meanwhile.
+    shop.configure(|toml| toml.replace("lease_ms = 3000\n", "lease_ms = 20000\n"));
+    let worker = shop.run();
+    for i in 0..REFUNDS {
+        shop.push(&request(&format!("M{i}"), ["shop-ca", "shop-hk"][i % 2]));
+    }
+    wait_until("every submit", async || {
+        let submits = shop.sandbox.sandbox().totals().submits;
+        (usize::try_from(submits) == Ok(REFUNDS)).then_some(())
+    })
+    .await;
+    (shop, worker)
+}
+
+/// Whether each of these refunds was paid, sent once, and its answer not lost.
+fn assert_no_answer_was_lost(shop: &Shop) {
+    for i in 0..REFUNDS {
+        let no = format!("M{i}");
+        let view = shown(shop, &no).unwrap();
+        assert_eq!(view["state"], "settled", "{view}");
+        assert_eq!(shop.book().refund(&no).unwrap().submits, 1, "{no} was resent");
+        let history = view["history"].to_string();
+        assert!(history.contains("accepted"), "its answer was kept: {history}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_refuses_writes_is_waited_for_with_every_answer_in_memory() {
-    const REFUNDS: usize = 6;
-    // Out of memory, and a master that has become a replica.
-    let refusals = [
-        ("OOM", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
-        ("READONLY", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
-    ];
-    for (error, refuse, allow) in refusals {
-        let mut settings = gateway();
-        // The answers come while nothing can be written.
-        let late = Fault::AnswerLate { ms: 400 };
-        settings.faults.rules = vec![Rule::new(On::Submits, late)];
-        let mut shop = Shop::open(settings).await;
-        let worker = shop.run();
-        for i in 0..REFUNDS {
-            shop.push(&request(&format!("M{i}"), ["shop-ca", "shop-hk"][i % 2]));
-        }
-        wait_until("every submit", async || {
-            let submits = shop.sandbox.sandbox().totals().submits;
-            (usize::try_from(submits) == Ok(REFUNDS)).then_some(())
-        })
-        .await;
-        let _: String = shop.redis.run(refuse);
-        logged(&shop, worker, "answers wait in memory").await;
-        let _: String = shop.redis.run(allow);
-        let results = shop.results(REFUNDS).await;
-        assert_eq!(results.len(), REFUNDS, "{error}");
-        for result in results {
-            let no = &result.refund_no;
-            assert_eq!((result.outcome, result.attempts), (OutcomeV1::Succeeded, 1), "{error}");
-            assert_eq!(shop.book().refund(no).unwrap().submits, 1, "{error}: {no} was resent");
-            let history = shown(&shop, no).unwrap()["history"].to_string();
-            assert!(history.contains("accepted"), "{error}: its answer was kept: {history}");
-        }
-    }
+    let (shop, worker) = waiting_for_answers().await;
+    let _: String = shop.redis.run("REPLICAOF 127.0.0.1 1"); // it answers READONLY from now on
+    logged(&shop, worker, "its answer waits in memory").await;
+    let _: String = shop.redis.run("REPLICAOF NO ONE");
+    assert_eq!(shop.results(REFUNDS).await.len(), REFUNDS);
+    assert_no_answer_was_lost(&shop);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_full_takes_nothing_in_and_settles_what_is_under_way() {
+    let (shop, worker) = waiting_for_answers().await;
+    // Once Redis is full nobody can push, so one is pushed that the worker has not seen by then.
+    shop.signal(worker, "STOP");
+    shop.push(&request("M-last", "shop-ca"));
+    let _: String = shop.redis.run("CONFIG SET maxmemory 1");
+    shop.signal(worker, "CONT");
+    assert_eq!(shop.results(REFUNDS).await.len(), REFUNDS);
+    assert_no_answer_was_lost(&shop);
+    logged(&shop, worker, "trying again").await;
+    assert!(shown(&shop, "M-last").is_none(), "it was taken in");
+    let _: String = shop.redis.run("CONFIG SET maxmemory 0");
+    let results = shop.results(REFUNDS + 1).await;
+    assert!(results.iter().any(|result| result.refund_no == "M-last"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
