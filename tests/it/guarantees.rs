@@ -54,7 +54,8 @@ impl Module {
     }
 
     fn read(file: PathBuf, folder: PathBuf) -> Self {
-        let text = fs::read_to_string(&file).unwrap_or_else(|err| panic!("{file:?}: {err}"));
+        let text =
+            fs::read_to_string(&file).unwrap_or_else(|err| panic!("{}: {err}", file.display()));
         Self { text, file, folder }
     }
 
@@ -86,8 +87,8 @@ impl Module {
 
     /// A module in a file of its own; `above` are the lines above its declaration, the nearest first.
     fn in_a_file<'a>(&self, name: &str, above: impl Iterator<Item = &'a str>) -> Self {
-        let attributes = above.take_while(|line| line.starts_with("#["));
-        let path = attributes.filter_map(|line| line.strip_prefix("#[path = \"")).next();
+        let mut attributes = above.take_while(|line| line.starts_with("#["));
+        let path = attributes.find_map(|line| line.strip_prefix("#[path = \""));
         let beside = |file: &Path| file.parent().map(Path::to_path_buf).unwrap_or_default();
         if let Some(path) = path {
             let file = beside(&self.file).join(path.trim_end_matches("\"]"));
@@ -107,8 +108,8 @@ impl Module {
         let is_it = |line: &&str| line.starts_with(&plain) || line.starts_with(&waits);
         let Some(at) = lines.iter().position(is_it) else { return false };
         let attributes = lines[..at].iter().rev().take_while(|line| !matches!(**line, "" | "}"));
-        let is_test = |line: &&str| *line == "#[test]" || line.starts_with("#[tokio::test");
-        attributes.into_iter().any(|line| is_test(&line))
+        let is_test = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+        attributes.into_iter().any(|line| is_test(line))
     }
 }
 
