@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use refundd::contract::ResultV1;
-use refundd::contract::result::{OutcomeV1, SourceV1};
+use refundd::contract::evidence::SourceV1;
+use refundd::contract::result::OutcomeV1;
 use refundd::sandbox::{Fault, FaultPlan, On, Rule, Settings};
 use serde_json::{Value, json};
 
