@@ -144,6 +144,7 @@ impl Handler {
             Ok(accepted) => Event::Accepted { gateway_refund_no: accepted.gateway_refund_no },
             Err(err) => {
                 self.tell_of_low_balance(account, &err, at);
+                tell_of_forgery(&claim.record, &err);
                 submit_event(&err, at)
             }
         };
@@ -316,13 +317,17 @@ fn submit_event(err: &GatewayError, at: UnixMillis) -> Event {
     }
 }
 
+/// Somebody else's answer, or a key that is wrong: not even a success in it is used.
+fn tell_of_forgery(record: &RefundRecord, err: &GatewayError) {
+    if matches!(err, GatewayError::BadSignature(_)) {
+        tracing::error!(refund.no = %record.refund.refund_no, %err, "security: answer not used");
+    }
+}
+
 /// What the error of a query proves: nothing, unless it is a signed contradiction.
 fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Event {
     let note = chain(err);
-    if matches!(err, GatewayError::BadSignature(_)) {
-        // Somebody else's answer, or a key that is wrong.
-        tracing::error!(refund.no = %record.refund.refund_no, %err, "security: answer not used");
-    }
+    tell_of_forgery(record, err);
     match err.certainty() {
         Certainty::Contradicted
             if !matches!(record.state.kind(), StateKind::Parked | StateKind::Settled) =>

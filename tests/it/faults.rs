@@ -38,6 +38,8 @@ async fn a_forged_answer_is_not_used_and_told_as_a_matter_of_security() {
     assert!(result.polls >= 3, "the two forged answers settle nothing, {} polls", result.polls);
     assert_eq!(shop.book().effects("F1"), 1);
     logged(&shop, worker, "security: answer not used").await;
+    let alarms = shop.log(worker).matches("security: answer not used").count();
+    assert_eq!(alarms, 3, "one for the submit, two for the queries");
 }
 
 #[tokio::test(flavor = "multi_thread")]
