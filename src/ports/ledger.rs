@@ -88,6 +88,10 @@ pub enum Admitted {
     /// The two order ids belong to two orders that the ledger knows apart. Nothing was written,
     /// not acknowledged.
     OrderMismatch,
+    /// The request entry has had its answer, and the refund is not (or no longer) known: it was
+    /// refused, and whoever pushed it was told so. Nothing was written, nothing is to be published,
+    /// whatever would fit by now.
+    Decided,
 }
 
 /// A request entry that leads to no refund: acknowledged together with what it leaves behind.
@@ -290,7 +294,8 @@ pub trait Ledger: Send + Sync + Debug {
     /// Takes refunds in: dedupe, reservation on the order, record, due time and acknowledgement
     /// in one write. Answers in the order of the batch.
     ///
-    /// A repeat of an admission that was stored answers [`Admitted::Known`] with the same content.
+    /// A repeat of an admission that was stored answers [`Admitted::Known`] with the same content; one
+    /// of an entry that was refused answers [`Admitted::Decided`], also after room was made.
     async fn admit(
         &self,
         batch: &[Admission],

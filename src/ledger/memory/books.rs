@@ -83,6 +83,9 @@ impl Books {
         }
         let Some((id, alias)) = self.order_of(&record.order_scope, refund) else {
             return Admitted::OrderMismatch;
+        if admission.entry.as_ref().is_some_and(|entry| self.acknowledged.contains(entry)) {
+            return Admitted::Decided;
+        }
         };
         let (mut account, refunds, mut others) = match self.orders.get(&id) {
             Some(Order::Account { account, refunds, others }) => {

@@ -88,6 +88,9 @@ impl Ledger for MemoryLedger {
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError> {
         let mut books = self.books();
+        if refusal.entry.as_ref().is_some_and(|entry| books.acknowledged.contains(entry)) {
+            return Ok(()); // somebody has answered it already
+        }
         books.seq += 1;
         books.results.extend(refusal.result.clone());
         books.acknowledged.extend(refusal.entry.clone());

@@ -48,6 +48,7 @@ pub(super) fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
             Admitted::OverRefund { paid_cents: paid, held_cents: held }
         }
         AdmitReply::OrderMismatch => Admitted::OrderMismatch,
+        AdmitReply::Decided => Admitted::Decided,
     }
 }
 

@@ -26,6 +26,7 @@ pub(in crate::ledger) enum AdmitReply {
     Known(String),
     OverRefund { paid: u64, held: u64 },
     OrderMismatch,
+    Decided,
 }
 
 /// One refund as `claim.lua` hands it out.
@@ -166,6 +167,7 @@ pub(super) fn admit_reply(reply: &[String]) -> Result<AdmitReply, RedisError> {
             Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? })
         }
         ["4"] => Ok(AdmitReply::OrderMismatch),
+        ["5"] => Ok(AdmitReply::Decided),
         other => Err(unknown("admit", &format!("{other:?}"))),
     }
 }

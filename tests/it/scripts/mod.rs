@@ -70,8 +70,8 @@ async fn admit_writes_record_state_due_order_and_acknowledges() {
     requests stream 2-1 request={}
     requests stream group refundd pending ["2-1 of me"]
     seq string 1
-    states hash R1 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0,0],"h":[]}
-    states hash R2 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0,0],"h":[]}
+    states hash R1 = r{"v":1,"s":{"requested":0},"a":[1700000000000,0],"t":[0,0,0,0],"h":[]}
+    states hash R2 = r{"v":1,"s":{"requested":0},"a":[1700000000000,0],"t":[0,0,0,0],"h":[]}
     "#);
 }
 
@@ -92,6 +92,35 @@ async fn a_known_refund_an_over_refund_and_a_mismatch_write_nothing() {
     let crossed = ask("R4").of_orders(Some("P1"), Some("M1")).entry(&second);
     assert_eq!(book.admit(&[crossed]).await, [Admitted::OrderMismatch]);
     assert_eq!(book.dump(), before, "mismatch");
+}
+
+#[tokio::test]
+async fn a_request_that_had_its_answer_is_admitted_by_nobody_and_writes_nothing() {
+    let book = Book::open().await;
+    let [entry, _] = book.pending();
+    let refusal = Refusal { entry: Some(entry.clone()), ..Refusal::default() };
+    book.ledger.refuse(&refusal).await.unwrap();
+    let before = book.dump();
+    let answer = book.admit(&[ask("R1").entry(&entry)]).await;
+    assert_eq!(answer, [Admitted::Decided]);
+    assert_eq!(book.dump(), before);
+}
+
+#[tokio::test]
+async fn a_request_that_others_took_from_the_stream_or_from_the_group_is_still_admitted() {
+    let book = Book::open().await;
+    let [trimmed, read] = book.pending();
+    let (redis, requests) = (TestRedis::shared(), book.keys.requests());
+    // A producer that keeps the stream short, and a reader that was removed with all it had read.
+    let _: redis::Value = redis.cmd(&["XDEL", &requests, &trimmed.0]);
+    assert_eq!(book.admit(&[ask("R1").entry(&trimmed)]).await, [Admitted::New]);
+    let _: redis::Value = redis.cmd(&["XGROUP", "DELCONSUMER", &requests, "refundd", "me"]);
+    assert_eq!(book.admit(&[ask("R2").entry(&read)]).await, [Admitted::New]);
+    let _: redis::Value = redis.cmd(&["XADD", &requests, "3-1", "request", "{}"]);
+    let _: redis::Value = redis.cmd(&["XGROUP", "DESTROY", &requests, "refundd"]);
+    let (groupless, gone) = (EntryId("3-1".to_owned()), EntryId("4-1".to_owned()));
+    let batch = [ask("R3").entry(&groupless), ask("R4").entry(&gone)];
+    assert_eq!(book.admit(&batch).await, [Admitted::New, Admitted::Decided]);
 }
 
 #[tokio::test]
