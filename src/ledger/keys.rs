@@ -60,7 +60,7 @@ impl Keys {
     }
 
     /// Hash, refund number → fence, mark, crashes, beginning and word of the lease. Lives from claim to
-    /// commit.
+    /// commit; the word names the run of Redis in which it counts.
     pub fn leases(&self) -> String {
         self.key("leases")
     }

@@ -30,6 +30,8 @@ pub(super) struct Books {
     pub(super) counted: BTreeSet<RefundNo>,
     pub(super) lost_at: Option<UnixMillis>,
     pub(super) seq: u64,
+    /// The counter when this run began; it never goes back, so a higher fence is one of this run.
+    pub(super) began: u64,
 }
 
 /// When a refund needs attention.
@@ -165,7 +167,8 @@ impl Books {
 
     /// Whether the lease is the one that was given last.
     fn holds(&self, lease: &Lease) -> bool {
-        self.leases.get(&lease.refund_no).is_some_and(|(fence, _)| *fence == lease.fence)
+        let given = self.leases.get(&lease.refund_no);
+        given.is_some_and(|(fence, _)| *fence == lease.fence && fence.number > self.began)
     }
 
     fn store(&mut self, record: &RefundRecord, plan: Plan, now: UnixMillis) {

@@ -40,10 +40,10 @@ pub struct RedisLedger {
     con: ConnectionManager,
     keys: Keys,
     scripts: Scripts,
-    /// Stands in the leases of this handle's claims, with the round.
+    /// Stands in the leases of this handle's claims, with the run of Redis and the round.
     owner: String,
-    /// Raised by every claim, before it is made: owner and round are the word of its leases, which
-    /// never comes again, even if the counter of the fences goes back.
+    /// Raised by every claim, before it is made: owner, run and round are the word of its leases,
+    /// which never comes again, even if the counter of the fences goes back.
     round: AtomicU64,
     known: Mutex<Known>,
 }
@@ -118,10 +118,14 @@ impl RedisLedger {
         Ok(unheard)
     }
 
-    async fn put_back_all(&self, items: &[PutBackItem]) -> Result<usize, LedgerError> {
+    async fn put_back_all(
+        &self,
+        unheard: bool,
+        items: &[PutBackItem],
+    ) -> Result<usize, LedgerError> {
         let (mut con, mut back) = (self.con.clone(), 0);
         for batch in items.chunks(BATCH_MAX) {
-            let call = self.scripts.put_back(&mut con, &self.keys, batch);
+            let call = self.scripts.put_back(&mut con, &self.keys, unheard, batch);
             back += call.await.map_err(map_error)?;
         }
         Ok(back)
@@ -203,6 +207,7 @@ impl Ledger for RedisLedger {
             let word = format!("{}.{round}", self.owner);
             let known = self.known();
             let call = self.scripts.claim(&mut con, &self.keys, bounds, (&word, &known));
+            let word = format!("{}.{}.{round}", self.owner, known.run_id);
             if let Some(reply) = call.await.map_err(map_error)? {
                 self.saw(reply.fence);
                 return Ok(claims(reply, &word, until));
@@ -215,7 +220,7 @@ impl Ledger for RedisLedger {
     async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
         // Each is named by fence and word: a call that Redis sees late touches no later claim.
         let unheard = self.unheard(heard, now.get()).await?;
-        self.put_back_all(&unheard).await
+        self.put_back_all(true, &unheard).await
     }
 
     async fn commit(

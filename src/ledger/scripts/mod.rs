@@ -43,18 +43,21 @@ pub(super) struct Scripts {
 
 impl Scripts {
     pub(super) fn new() -> Self {
+        const LEASE: &str = include_str!("../lua/lease.lua");
         const ORDER: &str = include_str!("../lua/order.lua");
+        let on_leases = |source: &str| Script::new(&format!("{LEASE}{source}"));
         let on_orders = |source: &str| Script::new(&format!("{ORDER}{source}"));
+        let on_both = |source: &str| Script::new(&format!("{LEASE}{ORDER}{source}"));
         Self {
             act: on_orders(include_str!("../lua/act.lua")),
             admit: on_orders(include_str!("../lua/admit.lua")),
-            claim: Script::new(include_str!("../lua/claim.lua")),
-            clear: Script::new(include_str!("../lua/clear.lua")),
-            commit: on_orders(include_str!("../lua/commit.lua")),
-            epoch: Script::new(include_str!("../lua/epoch.lua")),
+            claim: on_leases(include_str!("../lua/claim.lua")),
+            clear: on_leases(include_str!("../lua/clear.lua")),
+            commit: on_both(include_str!("../lua/commit.lua")),
+            epoch: on_leases(include_str!("../lua/epoch.lua")),
             forget: on_orders(include_str!("../lua/forget.lua")),
             nudge: Script::new(include_str!("../lua/nudge.lua")),
-            put_back: Script::new(include_str!("../lua/put_back.lua")),
+            put_back: on_leases(include_str!("../lua/put_back.lua")),
             refuse: Script::new(include_str!("../lua/refuse.lua")),
             switch: Script::new(include_str!("../lua/switch.lua")),
             trim: Script::new(include_str!("../lua/trim.lua")),
@@ -135,10 +138,12 @@ impl Scripts {
         &self,
         con: &mut impl ConnectionLike,
         keys: &Keys,
+        unheard: bool,
         items: &[PutBackItem],
     ) -> Result<usize, RedisError> {
         let mut call = self.put_back.prepare_invoke();
         call.key(keys.leases()).key(keys.due()).key(keys.states()).key(keys.seq());
+        call.arg(if unheard { "1" } else { "" });
         for item in items {
             call.arg(&item.refund_no).arg(&item.proof).arg(item.due);
         }
