@@ -38,9 +38,14 @@ impl Keys {
         self.key("quarantine")
     }
 
-    /// Stream; what stale workers knew and what people did. Capped by length.
+    /// Stream; what people did, and when writes may have been lost. Capped at about 1,000,000 lines.
     pub fn audit(&self) -> String {
         self.key("audit")
+    }
+
+    /// Stream; what workers knew whose leases were over. Capped at about 100,000 lines.
+    pub fn stale(&self) -> String {
+        self.key("stale")
     }
 
     /// Hash, refund number → what was asked. Lives until the retention of a settled refund ends.

@@ -7,10 +7,10 @@
 -- KEYS[4] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[5] settled    zset, refund number by Unix ms of its settlement
 -- KEYS[6] results    stream
--- KEYS[7] audit      stream; what a stale worker knew
+-- KEYS[7] stale      stream; what a stale worker knew
 -- KEYS[8] seq        counter, raised by every write
 -- ARGV[1] now        Unix ms
--- ARGV[2] audit_max  entries the audit stream keeps, about
+-- ARGV[2] stale_max  entries the stale stream keeps, about
 -- ARGV[3..]          eleven for each refund: number, fence and word of the lease, state, due in Unix
 --                    ms or '' if it has ended, event id or '' for no result, outcome, result, order
 --                    id or '' if nothing changes for its order, second order id or '', minor units

@@ -21,8 +21,12 @@ use items::{
 /// The consumer group through which refundd reads the requests.
 pub(super) const GROUP: &str = "refundd";
 
-/// About how many lines the audit stream keeps.
-const AUDIT_MAX: usize = 100_000;
+/// About how many lines the audit stream keeps: what people did in years, and losses of writes.
+const AUDIT_MAX: usize = 1_000_000;
+
+/// About how many lines the stream of stale commits keeps. Workers write it by themselves, so it has a
+/// cap of its own and pushes out no line about a person.
+const STALE_MAX: usize = 100_000;
 
 /// All scripts, built once per ledger.
 #[derive(Debug)]
@@ -123,8 +127,8 @@ impl Scripts {
     ) -> Result<Vec<bool>, RedisError> {
         let mut call = self.commit.prepare_invoke();
         call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
-        call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
-        call.arg(now).arg(AUDIT_MAX);
+        call.key(keys.settled()).key(keys.results()).key(keys.stale()).key(keys.seq());
+        call.arg(now).arg(STALE_MAX);
         for item in items {
             call.arg(&item.refund_no).arg(&item.proof);
             step_args(&mut call, &item.step);

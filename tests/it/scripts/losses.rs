@@ -252,8 +252,8 @@ async fn an_older_copy_that_still_holds_a_lease_lets_its_worker_do_nothing() {
     let late = [settle(&held[0], Outcome::Failed, at(5)), commit(&held[1], &[accepted()], at(5))];
     assert_eq!(slow.commit(&late, at(5)).await.unwrap(), [Committed::StaleFence; 2]);
     let after = redis.dump(&keys);
-    assert_eq!(after.without("audit"), before);
-    assert_eq!(after.of_key("audit").len(), 2);
+    assert_eq!(after.without("stale"), before);
+    assert_eq!(after.of_key("stale").len(), 2);
     let found = claims(&slow, at(LEASE_MS)).await;
     assert!(found.len() == 2 && found.iter().all(|claim| step(claim) == Step::Recover));
 }

@@ -188,7 +188,7 @@ async fn commit_of_a_success_ends_publishes_and_lets_the_next_go() {
 }
 
 #[tokio::test]
-async fn a_repeated_commit_writes_a_line_of_audit_and_nothing_else() {
+async fn a_repeated_commit_writes_a_line_of_stale_commits_and_nothing_else() {
     let book = Book::open().await;
     book.admit(&[ask("R1").paid(500)]).await;
     let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
@@ -198,16 +198,16 @@ async fn a_repeated_commit_writes_a_line_of_audit_and_nothing_else() {
     let again = book.ledger.commit(&done, at(3)).await.unwrap();
     assert_eq!(again, [Committed::StaleFence]);
     let after = book.dump();
-    assert_eq!(after.without("audit"), before.without("audit"));
-    let audit = after.of_key("audit");
-    assert_eq!(audit.len(), 1);
-    let line = "audit stream #0 kind=stale_commit refund_no=R1 fence=2 ";
-    assert!(audit[0].starts_with(line) && audit[0].contains(" state=z{"), "{audit:?}");
-    assert!(audit[0].ends_with("at=1700000000003"), "{audit:?}");
+    assert_eq!(after.without("stale"), before.without("stale"));
+    let lines = after.of_key("stale");
+    assert_eq!(lines.len(), 1);
+    let line = "stale stream #0 kind=stale_commit refund_no=R1 fence=2 ";
+    assert!(lines[0].starts_with(line) && lines[0].contains(" state=z{"), "{lines:?}");
+    assert!(lines[0].ends_with("at=1700000000003"), "{lines:?}");
 }
 
 #[tokio::test]
-async fn a_commit_under_an_old_fence_writes_a_line_of_audit_and_nothing_else() {
+async fn a_commit_under_an_old_fence_writes_a_line_of_stale_commits_and_nothing_else() {
     let book = Book::open().await;
     book.admit(&[ask("R1")]).await;
     let slow = book.ledger.claim(5, T0, at(1)).await.unwrap().claims;
@@ -216,7 +216,7 @@ async fn a_commit_under_an_old_fence_writes_a_line_of_audit_and_nothing_else() {
     let late = commit(&slow[0], &[accepted()], at(2));
     let answer = book.ledger.commit(&[late], at(2)).await.unwrap();
     assert_eq!(answer, [Committed::StaleFence]);
-    assert_eq!(book.dump().without("audit"), before);
+    assert_eq!(book.dump().without("stale"), before);
 }
 
 #[tokio::test]
