@@ -15,6 +15,9 @@ pub struct Stored {
     pub leased: bool,
     /// Whether it waits for another refund of its order.
     pub waiting: bool,
+    /// When the ledger was last found to have lost writes: a refund that it believes unsent and that is
+    /// as old as that may have been sent all the same.
+    pub lost_at: Option<UnixMillis>,
 }
 
 /// Which refunds to list.

@@ -375,9 +375,9 @@ fn without_fence(claim: &Claim) -> (RefundNo, UnixMillis, RefundRecord, ClaimFac
     (no, until, claim.record.clone(), claim.facts)
 }
 
-fn parts(stored: &Stored) -> (&RefundRecord, Option<UnixMillis>, bool, bool) {
-    let Stored { record, due_at, leased, waiting } = stored;
-    (record, *due_at, *leased, *waiting)
+fn parts(stored: &Stored) -> (&RefundRecord, Option<UnixMillis>, bool, bool, Option<UnixMillis>) {
+    let Stored { record, due_at, leased, waiting, lost_at } = stored;
+    (record, *due_at, *leased, *waiting, *lost_at)
 }
 
 #[test]

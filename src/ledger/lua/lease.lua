@@ -1,4 +1,4 @@
--- Library of claim, clear, commit, epoch and put_back: who may act under a lease. A lease is stored as
+-- Library of act, claim, clear, commit, epoch and put_back: who may act under a lease. A lease is stored as
 -- fence mark crashes since word, its word is owner.run.round, and it counts only in the run of Redis
 -- that gave it: one that comes back as an older copy still holds leases under whose equal fence others
 -- may have sent since.

@@ -83,11 +83,11 @@ impl Books {
         if let Some(known) = self.refunds.get(&refund.refund_no) {
             return Admitted::Known(Box::new(known.refund.clone()));
         }
-        let Some((id, alias)) = self.order_of(&record.order_scope, refund) else {
-            return Admitted::OrderMismatch;
         if admission.entry.as_ref().is_some_and(|entry| self.acknowledged.contains(entry)) {
             return Admitted::Decided;
         }
+        let Some((id, alias)) = self.order_of(&record.order_scope, refund) else {
+            return Admitted::OrderMismatch;
         };
         let (mut account, refunds, mut others) = match self.orders.get(&id) {
             Some(Order::Account { account, refunds, others }) => {
@@ -165,7 +165,7 @@ impl Books {
         Committed::Stored
     }
 
-    /// Whether the lease is the one that was given last.
+    /// Whether the lease is the one that was given last, in this run.
     fn holds(&self, lease: &Lease) -> bool {
         let given = self.leases.get(&lease.refund_no);
         given.is_some_and(|(fence, _)| *fence == lease.fence && fence.number > self.began)
@@ -247,7 +247,7 @@ impl Books {
         if hold.is_some_and(|hold| hold.mark != Mark::Query) {
             return Acted::Submitting;
         }
-        if self.refunds.get(no) != Some(&act.seen.record) {
+        if self.refunds.get(no) != Some(&act.seen.record) || self.lost_at != act.seen.lost_at {
             return Acted::Changed;
         }
         let waits = self.due.get(no).copied().filter(|due| matches!(due, Due::Waits(_)));
@@ -307,6 +307,7 @@ impl Books {
             }),
             leased: lease.is_some(),
             waiting: matches!(due, Some(Due::Waits(_))),
+            lost_at: self.lost_at,
         }
     }
 

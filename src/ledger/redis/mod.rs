@@ -72,7 +72,7 @@ impl RedisLedger {
         refund_nos: &[String],
     ) -> Result<Vec<Result<Stored, LedgerError>>, LedgerError> {
         type Column<T> = Vec<Option<T>>;
-        type Columns = (Column<String>, Column<String>, Column<String>, Column<f64>);
+        type Columns = (Column<String>, Column<String>, Column<String>, Column<f64>, Option<i64>);
         if refund_nos.is_empty() {
             return Ok(Vec::new());
         }
@@ -81,7 +81,8 @@ impl RedisLedger {
         pipe.cmd("HMGET").arg(self.keys.states()).arg(refund_nos);
         pipe.cmd("HMGET").arg(self.keys.leases()).arg(refund_nos);
         pipe.cmd("ZMSCORE").arg(self.keys.due()).arg(refund_nos);
-        let (refunds, states, leases, due): Columns =
+        pipe.cmd("HGET").arg(self.keys.epoch()).arg("lost_at");
+        let (refunds, states, leases, due, lost_at): Columns =
             pipe.query_async(&mut self.con.clone()).await.map_err(map_error)?;
         let rows = refund_nos.iter().zip(refunds).zip(states).zip(leases).zip(due);
         let stored = rows.filter_map(|((((no, refund), state), lease), due)| {
@@ -96,6 +97,7 @@ impl RedisLedger {
                 due_at: due.filter(|due| due.is_finite()).map(from_score),
                 leased: lease.is_some(),
                 waiting: due.is_some_and(f64::is_infinite),
+                lost_at: lost_at.map(UnixMillis::new),
             }))
         });
         Ok(stored.collect())
@@ -204,10 +206,9 @@ impl Ledger for RedisLedger {
         self.first_look(now).await?;
         for _ in 0..LOOKS {
             let round = self.round.fetch_add(1, Ordering::SeqCst) + 1;
-            let word = format!("{}.{round}", self.owner);
             let known = self.known();
-            let call = self.scripts.claim(&mut con, &self.keys, bounds, (&word, &known));
             let word = format!("{}.{}.{round}", self.owner, known.run_id);
+            let call = self.scripts.claim(&mut con, &self.keys, bounds, (&word, &known));
             if let Some(reply) = call.await.map_err(map_error)? {
                 self.saw(reply.fence);
                 return Ok(claims(reply, &word, until));
@@ -243,7 +244,7 @@ impl Ledger for RedisLedger {
 
     async fn put_back(&self, batch: &[PutBack], _now: UnixMillis) -> Result<(), LedgerError> {
         let items: Vec<_> = batch.iter().map(put_back_item).collect();
-        self.put_back_all(&items).await.map(drop)
+        self.put_back_all(false, &items).await.map(drop)
     }
 
     async fn clear(
@@ -274,6 +275,11 @@ impl Ledger for RedisLedger {
             ActReply::Stored => Acted::Stored,
             ActReply::Changed => Acted::Changed,
             ActReply::Submitting => Acted::Submitting,
+            ActReply::Replaced => {
+                // What the person saw may be older than what was done: they look again, and see that.
+                self.look(now).await?;
+                Acted::Changed
+            }
         })
     }
 

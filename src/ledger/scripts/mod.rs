@@ -53,7 +53,7 @@ impl Scripts {
         let on_orders = |source: &str| Script::new(&format!("{ORDER}{source}"));
         let on_both = |source: &str| Script::new(&format!("{LEASE}{ORDER}{source}"));
         Self {
-            act: on_orders(include_str!("../lua/act.lua")),
+            act: on_both(include_str!("../lua/act.lua")),
             admit: on_orders(include_str!("../lua/admit.lua")),
             claim: on_leases(include_str!("../lua/claim.lua")),
             clear: on_leases(include_str!("../lua/clear.lua")),
@@ -181,7 +181,8 @@ impl Scripts {
         let mut call = self.act.prepare_invoke();
         call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
         call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
-        call.arg(now).arg(AUDIT_MAX).arg(keys.wake()).arg(&item.refund_no).arg(&item.seen);
+        call.key(keys.epoch()).arg(now).arg(AUDIT_MAX).arg(keys.wake());
+        call.arg(&item.refund_no).arg(&item.seen).arg(&item.lost_at);
         step_args(&mut call, &item.step);
         line_args(&mut call, &item.audit);
         act_reply(call.invoke_async(con).await?)

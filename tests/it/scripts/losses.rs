@@ -7,11 +7,14 @@ use refundd::domain::state::{Outcome, StateKind};
 use refundd::domain::step::{Step, next_step};
 use refundd::ledger::{Keys, Losses, RedisLedger};
 use refundd::ports::Ledger;
-use refundd::ports::ledger::{Claim, Cleared, Committed, PutBack};
+use refundd::ports::ledger::{Acted, Claim, Cleared, Committed, PutBack};
 
+use super::Dump;
 use super::money::asks;
 use crate::support::redis::{TestRedis, namespace};
-use crate::support::refunds::{LEASE_MS, T0, accepted, ask, at, commit, no, settle};
+use crate::support::refunds::{
+    LEASE_MS, T0, abandoned, accepted, act, ask, at, commit, no, settle,
+};
 
 async fn claims(ledger: &RedisLedger, now: UnixMillis) -> Vec<Claim> {
     ledger.claim(9, now, now.plus(LEASE_MS)).await.unwrap().claims
@@ -271,4 +274,30 @@ async fn a_claim_that_nobody_heard_of_is_given_back_after_a_restart_and_asked_ab
     let claim = claims(&ledger, at(5)).await.remove(0);
     assert_eq!((claim.lease.refund_no.as_str(), step(&claim)), ("R2", Step::Doubt));
     assert_eq!((claim.facts.crashes, claim.record.tally.attempts), (0, 1));
+}
+
+#[tokio::test]
+async fn what_a_person_decided_on_what_they_saw_before_a_loss_is_not_stored() {
+    let (redis, keys) = (TestRedis::shared(), namespace());
+    let ledger = redis.ledger(&keys).await;
+    ledger.admit(&[ask("R1").admission()], T0).await.unwrap();
+    let find = async || ledger.find(&no("R1")).await.unwrap().unwrap();
+    let saw = find().await;
+    assert_eq!(saw.lost_at, None);
+    // Nobody has noticed yet that this is another Redis: whoever acts does.
+    let _: Value = redis.cmd(&["HSET", &keys.epoch(), "run_id", "0"]);
+    let before = redis.dump(&keys);
+    let decided = act(&saw, &abandoned(at(5)), at(5));
+    assert_eq!(ledger.act(&decided, at(5)).await.unwrap(), Acted::Changed);
+    let after = redis.dump(&keys);
+    let rest = |dump: &Dump| dump.without("epoch").without("audit").without("seq");
+    assert_eq!(rest(&after), rest(&before));
+    assert!(after.of_key("audit")[0].contains("kind=write_loss"), "{after}");
+    // It is recorded by now, and is still not what they saw.
+    assert_eq!(ledger.act(&decided, at(6)).await.unwrap(), Acted::Changed);
+    assert_eq!(redis.dump(&keys), after);
+    let saw = find().await;
+    assert_eq!(saw.lost_at, Some(at(5)));
+    let decided = act(&saw, &abandoned(at(7)), at(7));
+    assert_eq!(ledger.act(&decided, at(7)).await.unwrap(), Acted::Stored, "seen, and decided");
 }
