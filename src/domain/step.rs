@@ -72,10 +72,11 @@ pub fn next_step(record: &RefundRecord, facts: ClaimFacts, policy: &Policy) -> S
     }
 }
 
-/// Whether the gateway has to be asked before the first submit: the request is as old as the last
+/// Whether the gateway has to be asked before the first submit, because the store, which was last found
+/// to have lost writes at `lost_at`, may have lost that the refund was sent: the request is as old as the last
 /// loss of writes (its admission may be newer: that was lost, too, and made again), and the gateway
 /// has not been asked since.
-fn is_doubted(record: &RefundRecord, lost_at: Option<UnixMillis>) -> bool {
+pub fn is_doubted(record: &RefundRecord, lost_at: Option<UnixMillis>) -> bool {
     let cleared = record.history.iter().rev().find(|line| line.event == EventKind::ResubmitCleared);
     let known_at = cleared.map_or(record.pushed_at, |line| line.last_at);
     lost_at.is_some_and(|lost_at| known_at <= lost_at)

@@ -135,6 +135,10 @@ async fn settle(parts: &Parts, admission: &Admission, answer: Admitted) -> Resul
             tracing::error!(refund.no = %refund.refund_no, why, "left pending for a newer worker");
             return Ok(());
         }
+        Admitted::Decided => {
+            tracing::info!(refund.no = %refund.refund_no, "was answered before, nothing to do");
+            return Ok(());
+        }
         Admitted::Known(_) => (
             RejectCode::Conflict,
             "refund_no must be a new one, got one that is known with other content".to_owned(),

@@ -177,6 +177,7 @@ fn every_action_at_every_place_is_allowed_or_refused_as_listed() {
     // check, release, resolve succeeded, resolve failed, abandon
     let rules = [
         (Place::Unsent, "no no no no go"),
+        (Place::Doubted, "no no no no no"),
         (Place::Resends, "no no no no no"),
         (Place::Submitting, "busy busy busy busy busy"),
         (Place::Open, "go no go go go"),
@@ -196,7 +197,10 @@ fn every_action_at_every_place_is_allowed_or_refused_as_listed() {
         assert_eq!(found.join(" "), expected, "{place:?}");
     }
     let places = every_place();
-    assert!(places.iter().all(|record| rules.iter().any(|(place, _)| *place == Place::of(record))));
+    assert!(places.iter().all(|record| {
+        let place = Place::of(record, None);
+        rules.iter().any(|(listed, _)| *listed == place)
+    }));
 }
 
 #[test]
@@ -205,9 +209,9 @@ fn what_the_rules_allow_is_legal_in_the_machine_and_what_they_refuse_is_explaine
     let kinds = records.iter().map(|record| record.state.kind());
     let kinds: std::collections::BTreeSet<_> = kinds.collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), StateKind::ALL, "every state is tried");
-    for record in records {
+    for (record, lost_at) in records.into_iter().flat_map(|r| [(r.clone(), None), (r, Some(T0))]) {
         for action in Action::ALL.iter().copied() {
-            match (judge(Place::of(&record), action), action.event(T0, by())) {
+            match (judge(Place::of(&record, lost_at), action), action.event(T0, by())) {
                 (Verdict::Go, Some(event)) => {
                     apply(record.state.clone(), &event).expect("the machine has this edge");
                 }
@@ -218,6 +222,42 @@ fn what_the_rules_allow_is_legal_in_the_machine_and_what_they_refuse_is_explaine
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_refund_that_redis_may_have_lost_the_send_of_is_not_withdrawn_before_it_was_asked_about()
+{
+    let room = Room::after(&[]).await;
+    room.ledger.lose_writes_since(room.ledger.backup(), T0);
+    let before = room.record().await;
+    for action in Action::ALL.iter().copied() {
+        let refused = room.act(action, None).await.unwrap_err();
+        assert!(matches!(refused, ActError::NotAllowed { .. }), "{action:?}");
+        assert!(refused.to_string().contains("Redis may have lost that it was sent"), "{refused}");
+    }
+    let seen = room.desk.look(&no("R1")).await.unwrap();
+    assert!(room.desk.intent(&seen, Action::Abandon).is_err());
+    assert_eq!((room.record().await, room.written()), (before, (0, 0)));
+    // What was pushed after the loss is not doubted, and what was asked about is withdrawn or given up.
+    let mut record = admitted("R2", 100, T0.plus(1));
+    record.refund.order = room.record().await.refund.order;
+    let late = Admission { record, due_at: T0, entry: None };
+    room.ledger.admit(&[late], T0.plus(1)).await.unwrap();
+    let asked = Asked { refund_no: no("R2"), action: Action::Abandon, by: by(), expected: None };
+    assert_eq!(room.desk.act(&asked).await.unwrap().change, "requested -> settled (withdrawn)");
+    happen(&room.ledger, &[Event::WritesLost { note: "lost".to_owned() }]).await;
+    let done = room.act(Action::Abandon, None).await.unwrap();
+    assert_eq!(done.change, "unconfirmed -> settled (given_up)");
+}
+
+#[tokio::test]
+async fn what_was_seen_before_a_loss_of_writes_is_not_acted_on() {
+    let room = Room::after(&[]).await;
+    let seen = room.desk.look(&no("R1")).await.unwrap();
+    let act = room.desk.decide(seen, Action::Abandon, &by(), T0).unwrap();
+    room.ledger.lose_writes_since(room.ledger.backup(), T0);
+    assert_eq!(room.ledger.act(&act, T0).await.unwrap(), Acted::Changed);
+    assert_eq!(room.record().await.state.kind(), StateKind::Requested);
 }
 
 #[tokio::test]

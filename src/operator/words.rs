@@ -36,7 +36,8 @@ fn order(order: &OrderRef) -> String {
 }
 
 fn effect(record: &RefundRecord, action: Action, policy: Option<&Policy>) -> String {
-    match (action, Place::of(record)) {
+    // Whether a send may have been lost was asked before: it is refused, and has no effect.
+    match (action, Place::of(record, None)) {
         (Action::Check, _) => "The gateway is asked about it at once.".to_owned(),
         (Action::Release, _) => after_release(record, policy),
         (Action::Resolve(Resolution::Succeeded), _) => {

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod gateway;
 pub mod ledger;
 pub mod requests;
+pub mod views;
 
 pub use accounts::{Account, Accounts};
 pub use clock::{Clock, ManualClock};

@@ -13,7 +13,7 @@
 -- ARGV[1] now        Unix ms
 -- ARGV[2] until      end of the leases, Unix ms
 -- ARGV[3] want       most refunds, at most 500
--- ARGV[4] word       who claims and in which round, one word: owner.round
+-- ARGV[4] word       who claims, in which run of Redis and which round, one word: owner.run.round
 -- ARGV[5] run_id     of the Redis that this handle knows, or '' if it knows none
 -- ARGV[6] seen       the highest value of the counter that this handle was told of
 -- Returns            {} if this is not that Redis, or its counter has gone back: nothing is claimed;
@@ -21,7 +21,7 @@
 --                    record, state, lease}; record and state are '' where they are missing
 -- Reads first        run id and counter, the batch, its records and leases
 -- Repeat             claims the next batch; what the first call leased stays leased
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '?'
+local run_id = Lease.run()
 local epoch = redis.call('HMGET', KEYS[6], 'run_id', 'lost_at')
 local seq = redis.call('GET', KEYS[5]) or '0'
 if run_id ~= ARGV[5] or run_id ~= epoch[1] or tonumber(seq) < tonumber(ARGV[6]) then return {} end

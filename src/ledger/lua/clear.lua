@@ -8,7 +8,8 @@
 -- KEYS[5] seq        counter, raised by every write
 -- ARGV[1..]          six for each refund: number, fence and word of the lease, account, day or '' if
 --                    the account has no limit, amount, limit in minor units
--- Returns            one integer a refund: 1 go, 2 the lease is another by now, 3 paused, 4 limit
+-- Returns            one integer a refund: 1 go, 2 the lease is another by now or of an earlier run,
+--                    3 paused, 4 limit
 -- Reads first        leases, pauses, sums and counted refunds of the batch, and the type of every key
 -- Repeat             the same answer; what was counted is not counted again
 local PER, n = 6, #ARGV / 6
@@ -19,16 +20,15 @@ for i = 0, n - 1 do
 end
 local leases = redis.call('HMGET', KEYS[1], unpack(nos))
 local pauses = redis.call('HMGET', KEYS[2], unpack(switches))
-local sums, counted = {}, {}
+local run, sums, counted = Lease.run(), {}, {}
 for i, v in ipairs(redis.call('HMGET', KEYS[3], unpack(days))) do sums[days[i]] = v and tonumber(v) or nil end
 for i, v in ipairs(redis.call('HMGET', KEYS[4], unpack(nos))) do counted[nos[i]] = v or nil end
 
 local replies, marks, changed, begun = {}, {}, {}, {}
 for i, no in ipairs(nos) do
   local a = (i - 1) * PER
-  local fence, word = string.match(leases[i] or '', '^(%d+) .* (%S+)$')
   local then_spent = (sums[days[i]] or 0) + tonumber(ARGV[a + 5])
-  if not fence or fence .. ' ' .. word ~= ARGV[a + 2] then
+  if not Lease.holds(leases[i], ARGV[a + 2], run) then
     replies[i] = 2
   elseif pauses[1] or pauses[i + 1] then
     replies[i] = 3

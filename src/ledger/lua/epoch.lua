@@ -14,7 +14,7 @@
 --                    the counter is then no less than seen
 -- Reads first        the counter, what is recorded, whether there are refunds; the type of the audit
 -- Repeat             nothing further: the run id is the recorded one, and the counter is not behind
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '?'
+local run_id = Lease.run()
 local known = redis.call('HMGET', KEYS[1], 'run_id', 'lost_at', 'losses')
 local seq, seen, losses = tonumber(redis.call('GET', KEYS[4]) or '0'), tonumber(ARGV[5]), tonumber(known[3] or '0')
 redis.call('XLEN', KEYS[3])

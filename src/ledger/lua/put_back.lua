@@ -5,21 +5,24 @@
 -- KEYS[2] due        zset, refund number by Unix ms
 -- KEYS[3] states     hash, refund number -> where it stands; begins with z where it has settled
 -- KEYS[4] seq        counter, raised by every write
--- ARGV[1..]          three for each refund: number, fence and word of the lease, due in Unix ms
+-- ARGV[1] unheard    '1' if their claims were never answered, so that nobody has acted on them: then a
+--                    lease of an earlier run goes back, too; else ''
+-- ARGV[2..]          three for each refund: number, fence and word of the lease, due in Unix ms
 -- Returns            how many were given back; one whose lease is another by now is left alone
 -- Reads first        leases and states of the batch, and the type of every key
 -- Repeat             nothing further: the word of the lease is gone
-local nos, leases = {}, {}
-for a = 1, #ARGV, 3 do nos[#nos + 1] = ARGV[a] end
+local nos, leases, run = {}, {}, Lease.run()
+for a = 2, #ARGV, 3 do nos[#nos + 1] = ARGV[a] end
 for i, v in ipairs(redis.call('HMGET', KEYS[1], unpack(nos))) do leases[nos[i]] = v or nil end
 local states = redis.call('HMGET', KEYS[3], unpack(nos))
 redis.call('ZCARD', KEYS[2])
 
 local free, kept, due, done, back = {}, {}, {}, {}, 0
 for i, no in ipairs(nos) do
-  local a = (i - 1) * 3
-  local fence, mark, crashes, since, word = string.match(leases[no] or '', '^(%d+) (%a) (%d+) (%d+) (%S+)$')
-  if fence and fence .. ' ' .. word == ARGV[a + 2] then
+  local told, due_at = ARGV[i * 3], ARGV[i * 3 + 1]
+  local fence, mark, crashes, since = string.match(leases[no] or '', '^(%d+) (%a) (%d+) (%d+) %S+$')
+  local ours = Lease.holds(leases[no], told, run) or (ARGV[1] == '1' and Lease.is(leases[no], told))
+  if fence and ours then
     leases[no], back = nil, back + 1
     if crashes ~= '0' then
       kept[#kept + 1], kept[#kept + 2] = no, table.concat({ fence, mark, crashes - 1, since, '-' }, ' ')
@@ -29,7 +32,7 @@ for i, no in ipairs(nos) do
     if crashes == '0' and states[i] and string.byte(states[i]) == 122 then
       done[#done + 1] = no
     else
-      due[#due + 1], due[#due + 2] = ARGV[a + 3], no
+      due[#due + 1], due[#due + 2] = due_at, no
     end
   end
 end

@@ -30,6 +30,8 @@ pub(super) struct Books {
     pub(super) counted: BTreeSet<RefundNo>,
     pub(super) lost_at: Option<UnixMillis>,
     pub(super) seq: u64,
+    /// The counter when this run began; it never goes back, so a higher fence is one of this run.
+    pub(super) began: u64,
 }
 
 /// When a refund needs attention.
@@ -80,6 +82,9 @@ impl Books {
         let refund = &record.refund;
         if let Some(known) = self.refunds.get(&refund.refund_no) {
             return Admitted::Known(Box::new(known.refund.clone()));
+        }
+        if admission.entry.as_ref().is_some_and(|entry| self.acknowledged.contains(entry)) {
+            return Admitted::Decided;
         }
         let Some((id, alias)) = self.order_of(&record.order_scope, refund) else {
             return Admitted::OrderMismatch;
@@ -160,9 +165,10 @@ impl Books {
         Committed::Stored
     }
 
-    /// Whether the lease is the one that was given last.
+    /// Whether the lease is the one that was given last, in this run.
     fn holds(&self, lease: &Lease) -> bool {
-        self.leases.get(&lease.refund_no).is_some_and(|(fence, _)| *fence == lease.fence)
+        let given = self.leases.get(&lease.refund_no);
+        given.is_some_and(|(fence, _)| *fence == lease.fence && fence.number > self.began)
     }
 
     fn store(&mut self, record: &RefundRecord, plan: Plan, now: UnixMillis) {
@@ -241,7 +247,7 @@ impl Books {
         if hold.is_some_and(|hold| hold.mark != Mark::Query) {
             return Acted::Submitting;
         }
-        if self.refunds.get(no) != Some(&act.seen.record) {
+        if self.refunds.get(no) != Some(&act.seen.record) || self.lost_at != act.seen.lost_at {
             return Acted::Changed;
         }
         let waits = self.due.get(no).copied().filter(|due| matches!(due, Due::Waits(_)));
@@ -301,6 +307,7 @@ impl Books {
             }),
             leased: lease.is_some(),
             waiting: matches!(due, Some(Due::Waits(_))),
+            lost_at: self.lost_at,
         }
     }
 

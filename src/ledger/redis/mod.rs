@@ -40,10 +40,10 @@ pub struct RedisLedger {
     con: ConnectionManager,
     keys: Keys,
     scripts: Scripts,
-    /// Stands in the leases of this handle's claims, with the round.
+    /// Stands in the leases of this handle's claims, with the run of Redis and the round.
     owner: String,
-    /// Raised by every claim, before it is made: owner and round are the word of its leases, which
-    /// never comes again, even if the counter of the fences goes back.
+    /// Raised by every claim, before it is made: owner, run and round are the word of its leases,
+    /// which never comes again, even if the counter of the fences goes back.
     round: AtomicU64,
     known: Mutex<Known>,
 }
@@ -72,7 +72,7 @@ impl RedisLedger {
         refund_nos: &[String],
     ) -> Result<Vec<Result<Stored, LedgerError>>, LedgerError> {
         type Column<T> = Vec<Option<T>>;
-        type Columns = (Column<String>, Column<String>, Column<String>, Column<f64>);
+        type Columns = (Column<String>, Column<String>, Column<String>, Column<f64>, Option<i64>);
         if refund_nos.is_empty() {
             return Ok(Vec::new());
         }
@@ -81,7 +81,8 @@ impl RedisLedger {
         pipe.cmd("HMGET").arg(self.keys.states()).arg(refund_nos);
         pipe.cmd("HMGET").arg(self.keys.leases()).arg(refund_nos);
         pipe.cmd("ZMSCORE").arg(self.keys.due()).arg(refund_nos);
-        let (refunds, states, leases, due): Columns =
+        pipe.cmd("HGET").arg(self.keys.epoch()).arg("lost_at");
+        let (refunds, states, leases, due, lost_at): Columns =
             pipe.query_async(&mut self.con.clone()).await.map_err(map_error)?;
         let rows = refund_nos.iter().zip(refunds).zip(states).zip(leases).zip(due);
         let stored = rows.filter_map(|((((no, refund), state), lease), due)| {
@@ -96,6 +97,7 @@ impl RedisLedger {
                 due_at: due.filter(|due| due.is_finite()).map(from_score),
                 leased: lease.is_some(),
                 waiting: due.is_some_and(f64::is_infinite),
+                lost_at: lost_at.map(UnixMillis::new),
             }))
         });
         Ok(stored.collect())
@@ -118,10 +120,14 @@ impl RedisLedger {
         Ok(unheard)
     }
 
-    async fn put_back_all(&self, items: &[PutBackItem]) -> Result<usize, LedgerError> {
+    async fn put_back_all(
+        &self,
+        unheard: bool,
+        items: &[PutBackItem],
+    ) -> Result<usize, LedgerError> {
         let (mut con, mut back) = (self.con.clone(), 0);
         for batch in items.chunks(BATCH_MAX) {
-            let call = self.scripts.put_back(&mut con, &self.keys, batch);
+            let call = self.scripts.put_back(&mut con, &self.keys, unheard, batch);
             back += call.await.map_err(map_error)?;
         }
         Ok(back)
@@ -200,8 +206,8 @@ impl Ledger for RedisLedger {
         self.first_look(now).await?;
         for _ in 0..LOOKS {
             let round = self.round.fetch_add(1, Ordering::SeqCst) + 1;
-            let word = format!("{}.{round}", self.owner);
             let known = self.known();
+            let word = format!("{}.{}.{round}", self.owner, known.run_id);
             let call = self.scripts.claim(&mut con, &self.keys, bounds, (&word, &known));
             if let Some(reply) = call.await.map_err(map_error)? {
                 self.saw(reply.fence);
@@ -215,7 +221,7 @@ impl Ledger for RedisLedger {
     async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
         // Each is named by fence and word: a call that Redis sees late touches no later claim.
         let unheard = self.unheard(heard, now.get()).await?;
-        self.put_back_all(&unheard).await
+        self.put_back_all(true, &unheard).await
     }
 
     async fn commit(
@@ -238,7 +244,7 @@ impl Ledger for RedisLedger {
 
     async fn put_back(&self, batch: &[PutBack], _now: UnixMillis) -> Result<(), LedgerError> {
         let items: Vec<_> = batch.iter().map(put_back_item).collect();
-        self.put_back_all(&items).await.map(drop)
+        self.put_back_all(false, &items).await.map(drop)
     }
 
     async fn clear(
@@ -269,6 +275,11 @@ impl Ledger for RedisLedger {
             ActReply::Stored => Acted::Stored,
             ActReply::Changed => Acted::Changed,
             ActReply::Submitting => Acted::Submitting,
+            ActReply::Replaced => {
+                // What the person saw may be older than what was done: they look again, and see that.
+                self.look(now).await?;
+                Acted::Changed
+            }
         })
     }
 

@@ -48,6 +48,7 @@ pub(super) fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
             Admitted::OverRefund { paid_cents: paid, held_cents: held }
         }
         AdmitReply::OrderMismatch => Admitted::OrderMismatch,
+        AdmitReply::Decided => Admitted::Decided,
     }
 }
 
@@ -98,6 +99,7 @@ pub(super) fn act_item(act: &Act, now: UnixMillis) -> Result<ActItem, LedgerErro
     Ok(ActItem {
         refund_no: no.to_owned(),
         seen: encode_state(&act.seen.record).map_err(|err| corrupt(no, &err))?,
+        lost_at: act.seen.lost_at.map(|at| at.get().to_string()).unwrap_or_default(),
         step: step_item(&act.record, act.plan, act.result.as_ref(), act.order.as_ref())?,
         audit: audit_line(&act.audit, now),
     })

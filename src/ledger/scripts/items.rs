@@ -26,6 +26,7 @@ pub(in crate::ledger) enum AdmitReply {
     Known(String),
     OverRefund { paid: u64, held: u64 },
     OrderMismatch,
+    Decided,
 }
 
 /// One refund as `claim.lua` hands it out.
@@ -60,6 +61,7 @@ pub(in crate::ledger) struct CommitItem {
 pub(in crate::ledger) struct ActItem {
     pub(in crate::ledger) refund_no: String,
     pub(in crate::ledger) seen: String,
+    pub(in crate::ledger) lost_at: String,
     pub(in crate::ledger) step: StepItem,
     pub(in crate::ledger) audit: Vec<(&'static str, String)>,
 }
@@ -115,6 +117,8 @@ pub(in crate::ledger) enum ActReply {
     Stored,
     Changed,
     Submitting,
+    /// Not the Redis that wrote last.
+    Replaced,
 }
 
 /// What `epoch.lua` says of this Redis.
@@ -166,6 +170,7 @@ pub(super) fn admit_reply(reply: &[String]) -> Result<AdmitReply, RedisError> {
             Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? })
         }
         ["4"] => Ok(AdmitReply::OrderMismatch),
+        ["5"] => Ok(AdmitReply::Decided),
         other => Err(unknown("admit", &format!("{other:?}"))),
     }
 }
@@ -224,6 +229,7 @@ pub(super) fn act_reply(code: i64) -> Result<ActReply, RedisError> {
         0 => Ok(ActReply::Changed),
         1 => Ok(ActReply::Stored),
         2 => Ok(ActReply::Submitting),
+        3 => Ok(ActReply::Replaced),
         other => Err(unknown("act", &other.to_string())),
     }
 }

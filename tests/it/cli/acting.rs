@@ -201,6 +201,35 @@ async fn a_refund_abandoned_while_it_waits_is_never_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_of_redis_an_unsent_refund_is_asked_about_before_it_is_abandoned() {
+    let mut shop = shop(vec![Rule::new(On::Submits, Fault::NeverSettle).refund_no("R-1")]).await;
+    for (refund_no, cents) in [("R-1", 500), ("R-2", 600)] {
+        shop.push(&of_the_same_order(refund_no, cents));
+        is(&shop, refund_no, if refund_no == "R-1" { "processing" } else { "requested" }).await;
+    }
+    shop.redis.restart();
+    let refused = act(&shop, &["abandon", "R-2", "--yes"]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(4), "{told}");
+    let why =
+        "Redis may have lost that it was sent, so the gateway is asked about it before its first";
+    assert!(told.contains(why), "{told}");
+    assert_eq!(shown(&shop, "R-2")["state"], "requested");
+    // With its turn comes the question; the gateway does not know it, and it is sent once.
+    json_of(&act(&shop, &["abandon", "R-1", "--yes", "--json"]));
+    let results = shop.results(2).await;
+    assert_eq!(of(&results, "R-2").outcome, OutcomeV1::Succeeded);
+    assert_eq!(shop.book().refund("R-2").unwrap().submits, 1);
+    let view = shown(&shop, "R-2");
+    let history = view["history"].as_array().unwrap().iter();
+    let events: Vec<_> = history.map(|line| line["event"].as_str().unwrap()).collect();
+    let place = |event| events.iter().position(|one| *one == event);
+    let (asked, cleared) = (place("not_found"), place("resubmit_cleared"));
+    assert!(place("writes_lost") < asked && asked < cleared && cleared.is_some(), "{events:?}");
+    assert!(place("writes_lost").is_some() && cleared < place("accepted"), "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_of_an_ended_refund_that_the_gateway_now_contradicts_corrects_it() {
     let shop = shop(Vec::new()).await;
     shop.push(&request("R-1", "shop-ca"));

@@ -3,7 +3,7 @@
 use refundd::domain::EventKind;
 use refundd::domain::state::{Outcome, StateKind};
 use refundd::domain::step::ClaimFacts;
-use refundd::ports::ledger::Committed;
+use refundd::ports::ledger::{Clearance, Cleared, Committed, PutBack};
 
 use super::{Subject, numbers, on_both_ledgers, seen};
 use crate::support::refunds::{
@@ -252,4 +252,28 @@ async fn what_was_lost_before_stays_lost_when_a_claim_is_given_back(on: Subject)
     assert_eq!(on.ledger().unclaim(first.lease.fence.number, at(LEASE_MS + 1)).await.unwrap(), 1);
     let claim = on.claim_one(at(LEASE_MS + 1)).await;
     assert_eq!(claim.facts, crashes(true, 1), "the intent of the first may have been acted on");
+}
+
+#[tokio::test]
+async fn a_lease_of_an_earlier_run_is_stale_in_memory_too() {
+    // Of Redis: `scripts::losses`, where a run can end.
+    let on = Subject::memory();
+    let Subject::Memory(ledger) = &on else { panic!("it is in memory") };
+    on.admit_one(&ask("R1")).await;
+    let claim = on.claim_one(T0).await;
+    ledger.lose_writes_since(ledger.backup(), at(1));
+    let before = seen(on.find("R1").await.as_ref());
+    let late = settle(&claim, Outcome::Failed, at(2));
+    assert_eq!(on.commit_one(late, at(2)).await, Committed::StaleFence);
+    let refund = &claim.record.refund;
+    let asked =
+        Clearance { lease: claim.lease.clone(), account: refund.account.clone(), daily: None };
+    assert_eq!(on.ledger().clear(&[asked], at(2)).await.unwrap(), [Cleared::Lost]);
+    let back = PutBack { lease: claim.lease, due_at: at(2) };
+    on.ledger().put_back(&[back], at(2)).await.unwrap();
+    assert_eq!(seen(on.find("R1").await.as_ref()), before);
+    assert!(on.results().await.is_empty());
+    let claim = on.claim_one(at(LEASE_MS)).await;
+    assert!(claim.facts.intent_lost);
+    on.store(commit(&claim, &[answer_unknown()], at(LEASE_MS)), at(LEASE_MS)).await;
 }

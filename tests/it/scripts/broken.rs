@@ -37,7 +37,7 @@ async fn admit_writes_nothing_if_any_key_has_the_wrong_type() {
 
 #[tokio::test]
 async fn commit_writes_nothing_if_any_key_has_the_wrong_type() {
-    let all = ["due", "states", "leases", "orders", "settled", "results", "audit", "seq"];
+    let all = ["due", "states", "leases", "orders", "settled", "results", "stale", "seq"];
     for name in all {
         let book = Book::open().await;
         let of = |no: &str| ask(no).of_gateway_order("P1");
@@ -167,7 +167,10 @@ async fn put_back_and_clear_write_nothing_if_any_key_has_the_wrong_type() {
 
 #[tokio::test]
 async fn act_and_switch_write_nothing_if_any_key_has_the_wrong_type() {
-    let all = ["due", "states", "leases", "orders", "settled", "results", "audit", "seq", "pauses"];
+    let all = [
+        "due", "states", "leases", "orders", "settled", "results", "audit", "seq", "pauses",
+        "epoch",
+    ];
     for name in all {
         let book = Book::open().await;
         book.admit(&[ask("R1")]).await;
