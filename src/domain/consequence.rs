@@ -49,11 +49,17 @@ pub(super) fn consequence(
 /// A refusal that absence confirms is a failure, if it speaks of the only send there was. A gateway
 /// may refuse a number because it knows it; what became of the sends before it a person must find out.
 fn fail_or_park(record: &RefundRecord, at: UnixMillis) -> Event {
-    if record.tally.attempts <= 1 {
+    if is_only_send(record) {
         return Event::RefusalConfirmed { at };
     }
     let message = "a resend was refused, and the gateway does not show the send before it";
     set_aside(ParkCause::NotFound, message.to_owned(), at)
+}
+
+/// Whether the last send was the only one that there can have been.
+fn is_only_send(record: &RefundRecord) -> bool {
+    let lost = record.history.iter().any(|line| line.event == EventKind::WritesLost);
+    record.tally.attempts <= 1 && !lost
 }
 
 /// Whether absence confirms a refusal. A signed one of the only send needs one query that shows
@@ -67,7 +73,7 @@ fn refusal_stands(
 ) -> bool {
     match (refusal, absences) {
         (_, None) | (Grade::C, Some(_)) => false,
-        (Grade::A, Some(_)) if record.tally.attempts <= 1 => true,
+        (Grade::A, Some(_)) if is_only_send(record) => true,
         (Grade::A | Grade::B, Some(absences)) => absence_is_believed(absences, at, policy),
     }
 }
@@ -80,6 +86,10 @@ fn absence_is_believed(absences: Absences, at: UnixMillis, policy: &Policy) -> b
 
 /// The guarded resubmit: same number, only where a duplicate is known to be harmless.
 fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Event {
+    if has_ended_before(record) {
+        let message = "it had ended before, so its order has gone on without it; it is not sent again";
+        return set_aside(ParkCause::NotFound, message.to_owned(), at);
+    }
     // As far as anybody knows it was never sent, and now the gateway has said so for long enough.
     if record.tally.attempts == 0 {
         return Event::ResubmitCleared;
@@ -93,6 +103,19 @@ fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> E
         return Event::ResubmitCleared;
     };
     set_aside(ParkCause::NotFound, message.to_owned(), at)
+}
+
+/// Whether the refund has settled at some time: then its turn was passed on, and its amount may have
+/// been freed and promised to others.
+fn has_ended_before(record: &RefundRecord) -> bool {
+    use EventKind as E;
+    let ends = |event| {
+        matches!(
+            event,
+            E::Succeeded | E::Failed | E::RefusalConfirmed | E::Resolved | E::Abandoned
+        )
+    };
+    record.history.iter().any(|line| ends(line.event))
 }
 
 /// Whether the refund has been tried or asked about for as long as the account wants: since it was

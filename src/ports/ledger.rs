@@ -15,7 +15,7 @@ pub use super::views::{Filter, Page, Stored};
 use crate::domain::order::OrderChange;
 use crate::domain::refund::RefundRecord;
 use crate::domain::step::{ClaimFacts, Plan};
-use crate::domain::{AccountName, AmountCents, Refund, RefundNo, UnixMillis};
+use crate::domain::{AccountName, AmountCents, GatewayName, OrderRef, Refund, RefundNo, UnixMillis};
 
 /// Why the ledger did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +194,8 @@ pub struct Clearance {
     pub lease: Lease,
     /// The account that pays.
     pub account: AccountName,
+    /// The gateway whose order numbers the refund names, and the order.
+    pub order: (GatewayName, OrderRef),
     /// The daily limit of that account, if it has one.
     pub daily: Option<Daily>,
 }
@@ -221,6 +223,9 @@ pub enum Cleared {
     Paused,
     /// The account has sent what it may send today: do not send.
     DailyLimit,
+    /// More of the order is held than was paid, because a correction has shown money that had been
+    /// thought free: never send.
+    OverRefund,
 }
 
 /// What became of a [`Commit`].

@@ -11,11 +11,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::clearance::{self, Clearances, day_of, next_day};
-use super::limits::{Call, Limits, Pass, Turn};
+use super::limits::{Call, Held, Limits, Pass, Turn};
 use super::{Parts, others};
 use crate::contract::result_of;
 use crate::crash::{self, Point};
 use crate::domain::answer::{query_event, set_aside};
+use crate::domain::send::{MaySend, Sending, may_send};
 use crate::domain::state::{Event, IllegalTransition, ParkCause, StateKind};
 use crate::domain::step::{Advanced, Step, advance, defer, next_step};
 use crate::domain::{Grade, RefundRecord, UnixMillis};
@@ -50,6 +51,18 @@ pub enum Done {
     Back(PutBack),
     /// Another worker decides from here, or the lease runs out by itself.
     Left,
+}
+
+/// Whether and when a submit may leave.
+#[derive(Debug, PartialEq, Eq)]
+enum Leave {
+    Now,
+    /// Not before then is it looked at again.
+    At(UnixMillis),
+    /// The lease is somebody else's.
+    Lost,
+    /// Never by a machine.
+    Never(ParkCause, &'static str),
 }
 
 /// Takes claimed refunds one step further.
@@ -104,28 +117,33 @@ impl Handler {
 
     /// Submits once. The claim has recorded the intent.
     async fn submit(&self, mut claim: Claim, account: &Account) -> Result<Done, IllegalTransition> {
-        let now = self.parts.clock.now();
         let hash = account.submitter.params_hash(&claim.record.refund);
-        if claim.record.params_hash != Some(hash) {
-            if claim.record.tally.attempts > 1 {
-                let message = "a resend would not be equal to the first send".to_owned();
-                let event = set_aside(ParkCause::ParamsChanged, message, now);
+        let (gateway, daily_cents) = (account.submitter.gateway(), account.daily_cents);
+        let sending = Sending { hash, gateway, daily_cents };
+        match may_send(&claim.record, sending, &account.policy) {
+            MaySend::Yes => {}
+            MaySend::Renew => {
+                claim.record.params_hash = Some(hash);
+                let note = "the parameters have changed since it was admitted".to_owned();
+                let event = Event::NotSent { note, retry_after_ms: None };
                 return self.commit(claim, account, &event).map(Done::Step);
             }
-            // Nothing has been sent yet. The intent is recorded anew, for what is to be sent now.
-            claim.record.params_hash = Some(hash);
-            let note = "the parameters have changed since it was admitted".to_owned();
-            let event = Event::NotSent { note, retry_after_ms: None };
-            return self.commit(claim, account, &event).map(Done::Step);
+            MaySend::Never(cause, why) => return self.park_unsent(claim, account, (cause, why)),
         }
         let pass = match self.turn(Call::Submit, &claim, account).await {
             Ok(pass) => pass,
             Err(back) => return Ok(back),
         };
         crash::pass(Point::BeforeClearance);
-        if let Some(stopped) = self.stopped(&claim, account).await {
+        let clearance = self.clearance(&claim, account).await;
+        if clearance != Leave::Now {
             self.limits.unsent(&pass, account, self.parts.clock.now());
-            return Ok(stopped);
+        }
+        match clearance {
+            Leave::Now => {}
+            Leave::At(due_at) => return Ok(Done::Back(PutBack { lease: claim.lease, due_at })),
+            Leave::Lost => return Ok(Done::Left),
+            Leave::Never(cause, why) => return self.park_unsent(claim, account, (cause, why)),
         }
         tracing::debug!(
             refund.no = %claim.lease.refund_no,
@@ -170,11 +188,10 @@ impl Handler {
     }
 
     /// The last look before bytes leave: the lease is held in the ledger and long enough, and nobody
-    /// has stopped the submits. `None` means go.
-    async fn stopped(&self, claim: &Claim, account: &Account) -> Option<Done> {
-        let lease = &claim.lease;
-        let back = |due_at| Some(Done::Back(PutBack { lease: lease.clone(), due_at }));
-        let amount = claim.record.refund.amount;
+    /// has stopped the submits.
+    async fn clearance(&self, claim: &Claim, account: &Account) -> Leave {
+        let (lease, refund) = (&claim.lease, &claim.record.refund);
+        let amount = refund.amount;
         let today = |limit_cents| {
             let day = day_of(self.parts.clock.now());
             Daily { day, amount, limit_cents }
@@ -182,22 +199,28 @@ impl Handler {
         let question = Clearance {
             lease: lease.clone(),
             account: account.name.clone(),
+            order: (claim.record.order_scope.clone(), refund.order.clone()),
             daily: account.daily_cents.map(today),
         };
         let answer = self.clearances.ask(&self.parts, question).await;
         // Whoever was stopped for a while must not send: the lease must outlast the longest call.
         let now = self.parts.clock.now();
         match answer {
-            Some(Cleared::Go) if now.plus(account.longest_call_ms) < lease.until => None,
-            Some(Cleared::Go) => back(now),
-            None => back(now.plus(NO_ANSWER_WAIT_MS)),
-            Some(Cleared::Lost) => Some(Done::Left),
+            Some(Cleared::Go) if now.plus(account.longest_call_ms) < lease.until => Leave::Now,
+            Some(Cleared::Go) => Leave::At(now),
+            None => Leave::At(now.plus(NO_ANSWER_WAIT_MS)),
+            Some(Cleared::Lost) => Leave::Lost,
+            Some(Cleared::OverRefund) => Leave::Never(
+                ParkCause::OverRefund,
+                "its order would give back more than was paid: an earlier refund of it has moved money \
+                 after all",
+            ),
             Some(Cleared::Paused) => {
                 if self.limits.tell(account, "paused", now) {
                     tracing::warn!(account = %account.name, "submits are paused; its refunds wait");
                 }
-                let hold = (0, now.plus(NOT_CLEARED_WAIT_MS));
-                back(self.limits.hold(account, &lease.refund_no, hold, now))
+                let hold = (Held::Paused, now.plus(NOT_CLEARED_WAIT_MS));
+                Leave::At(self.limits.hold(account, &lease.refund_no, hold, now))
             }
             Some(Cleared::DailyLimit) => {
                 if self.limits.tell(account, "daily limit", now) {
@@ -207,8 +230,9 @@ impl Handler {
                         "it has sent what it may send today; its refunds wait"
                     );
                 }
-                let hold = (amount.get(), next_day(now).min(now.plus(DAILY_WAIT_MAX_MS)));
-                back(self.limits.hold(account, &lease.refund_no, hold, now))
+                let until = next_day(now).min(now.plus(DAILY_WAIT_MAX_MS));
+                let hold = (Held::From(amount.get()), until);
+                Leave::At(self.limits.hold(account, &lease.refund_no, hold, now))
             }
         }
     }
@@ -291,6 +315,20 @@ impl Handler {
         let deferred = defer(claim.record, &event, at, NO_ACCOUNT_WAIT_MS)?;
         let scope = deferred.record.order_scope.clone();
         Ok(commit(claim.lease, deferred, &scope))
+    }
+
+    /// Stops a refund for a person whose submit has not left: no attempt was made.
+    fn park_unsent(
+        &self,
+        claim: Claim,
+        account: &Account,
+        (cause, why): (ParkCause, &str),
+    ) -> Result<Done, IllegalTransition> {
+        let at = self.parts.clock.now();
+        let not_sent = Event::NotSent { note: why.to_owned(), retry_after_ms: None };
+        let record = defer(claim.record, &not_sent, at, 0)?.record;
+        let event = set_aside(cause, why.to_owned(), at);
+        self.commit(Claim { record, ..claim }, account, &event).map(Done::Step)
     }
 
     /// What `event` makes of the refund, ready for the ledger.

@@ -80,7 +80,7 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
     let (held_tx, held_rx) = mpsc::channel::<Held>(settings.concurrency);
     let (commits_tx, commits_rx) = mpsc::channel(settings.concurrency.saturating_mul(2));
 
-    let committing = tokio::spawn(commits::run(parts.clone(), commits_rx));
+    let mut committing = tokio::spawn(commits::run(parts.clone(), commits_rx));
     let claiming = tokio::spawn(claims::run(
         parts.clone(),
         settings.clone(),
@@ -89,11 +89,14 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
         stop.clone(),
     ));
     let (questions_tx, questions_rx) = mpsc::channel(settings.concurrency);
-    let clearing = tokio::spawn(clearance::run(parts.clone(), questions_rx));
+    let mut clearing = tokio::spawn(clearance::run(parts.clone(), questions_rx));
     let handler = Arc::new(Handler::among_many(parts, questions_tx));
     let backend = LedgerBackend::new(held_rx, commits_tx);
     tokio::select! {
         () = work(backend, handler, &settings) => {}
+        // They end with the handlers, which are not over yet: a part that is gone is as bad as all.
+        ended = &mut committing => unexpected("storing", ended),
+        ended = &mut clearing => unexpected("clearing", ended),
         () = too_late(stop, settings.shutdown) => {
             tracing::warn!("answers under way did not come in time; they will be asked for");
         }
