@@ -149,13 +149,9 @@ pub const fn judge(place: Place, action: Action) -> Verdict {
             "Redis may have lost that it was sent, so the gateway is asked about it before its first \
              submit; abandon it after that",
         ),
-        (P::Doubted, A::Check) => V::No(
-            "Redis may have lost that it was sent: the gateway is asked about it by itself when it is \
-             due, before anything is sent",
-        ),
-        (P::Doubted, A::Release) => V::No(
-            "it is not parked: Redis may have lost that it was sent, so the gateway is asked about it \
-             when it is due, before anything is sent",
+        (P::Doubted, A::Check | A::Release) => V::No(
+            "Redis may have lost that it was sent, so refundd asks the gateway about it by itself when \
+             it is due, before anything is sent",
         ),
         (P::Doubted, A::Resolve(_)) => V::No(
             "Redis may have lost that it was sent, so the gateway is asked about it before its first \
