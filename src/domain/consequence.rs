@@ -87,7 +87,8 @@ fn absence_is_believed(absences: Absences, at: UnixMillis, policy: &Policy) -> b
 /// The guarded resubmit: same number, only where a duplicate is known to be harmless.
 fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Event {
     if has_ended_before(record) {
-        let message = "it had ended before, so its order has gone on without it; it is not sent again";
+        let message =
+            "it had ended before, so its order has gone on without it; it is not sent again";
         return set_aside(ParkCause::NotFound, message.to_owned(), at);
     }
     // As far as anybody knows it was never sent, and now the gateway has said so for long enough.
@@ -110,10 +111,7 @@ fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> E
 fn has_ended_before(record: &RefundRecord) -> bool {
     use EventKind as E;
     let ends = |event| {
-        matches!(
-            event,
-            E::Succeeded | E::Failed | E::RefusalConfirmed | E::Resolved | E::Abandoned
-        )
+        matches!(event, E::Succeeded | E::Failed | E::RefusalConfirmed | E::Resolved | E::Abandoned)
     };
     record.history.iter().any(|line| ends(line.event))
 }

@@ -15,7 +15,9 @@ pub use super::views::{Filter, Page, Stored};
 use crate::domain::order::OrderChange;
 use crate::domain::refund::RefundRecord;
 use crate::domain::step::{ClaimFacts, Plan};
-use crate::domain::{AccountName, AmountCents, GatewayName, OrderRef, Refund, RefundNo, UnixMillis};
+use crate::domain::{
+    AccountName, AmountCents, GatewayName, OrderRef, Refund, RefundNo, UnixMillis,
+};
 
 /// Why the ledger did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

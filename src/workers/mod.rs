@@ -91,16 +91,24 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
     let (questions_tx, questions_rx) = mpsc::channel(settings.concurrency);
     let mut clearing = tokio::spawn(clearance::run(parts.clone(), questions_rx));
     let handler = Arc::new(Handler::among_many(parts, questions_tx));
-    let backend = LedgerBackend::new(held_rx, commits_tx);
-    tokio::select! {
-        () = work(backend, handler, &settings) => {}
-        // They end with the handlers, which are not over yet: a part that is gone is as bad as all.
-        ended = &mut committing => unexpected("storing", ended),
-        ended = &mut clearing => unexpected("clearing", ended),
+    let backend = LedgerBackend::new(held_rx, commits_tx.clone());
+    let failed = tokio::select! {
+        () = work(backend, Arc::clone(&handler), &settings) => None,
         () = too_late(stop, settings.shutdown) => {
             tracing::warn!("answers under way did not come in time; they will be asked for");
+            None
         }
+        // Neither ends before `commits_tx` and `handler` do: a part that is gone has failed.
+        ended = &mut committing => Some(ended),
+        ended = &mut clearing => Some(ended),
+    };
+    if let Some(ended) = failed {
+        // Half a worker is worse than none: whoever started it sees it end.
+        tracing::error!(?ended, "a part of the worker is gone; refunds are left to their leases");
+        claiming.abort();
+        return;
     }
+    drop((commits_tx, handler));
     // The claiming side is gone or stops by itself; the committing side ends with its senders.
     let _ = claiming.await;
     if tokio::time::timeout(settings.shutdown, committing).await.is_err() {
