@@ -86,7 +86,7 @@ fn absence_is_believed(absences: Absences, at: UnixMillis, policy: &Policy) -> b
 
 /// The guarded resubmit: same number, only where a duplicate is known to be harmless.
 fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> Event {
-    if has_ended_before(record) {
+    if record.has_ended_before() {
         let message =
             "it had ended before, so its order has gone on without it; it is not sent again";
         return set_aside(ParkCause::NotFound, message.to_owned(), at);
@@ -104,16 +104,6 @@ fn resubmit_or_park(record: &RefundRecord, at: UnixMillis, policy: &Policy) -> E
         return Event::ResubmitCleared;
     };
     set_aside(ParkCause::NotFound, message.to_owned(), at)
-}
-
-/// Whether the refund has settled at some time: then its turn was passed on, and its amount may have
-/// been freed and promised to others.
-fn has_ended_before(record: &RefundRecord) -> bool {
-    use EventKind as E;
-    let ends = |event| {
-        matches!(event, E::Succeeded | E::Failed | E::RefusalConfirmed | E::Resolved | E::Abandoned)
-    };
-    record.history.iter().any(|line| ends(line.event))
 }
 
 /// Whether the refund has been tried or asked about for as long as the account wants: since it was

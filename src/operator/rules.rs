@@ -164,8 +164,9 @@ pub const fn judge(place: Place, action: Action) -> Verdict {
         (P::Resends, A::Release) => {
             V::No("it is not parked: it is about to be sent again by itself")
         }
-        (P::Resends, A::Resolve(_) | A::Abandon) => V::No(
-            "it was sent before and is about to be sent again; do this once that send has an answer",
+        (P::Resends, A::Resolve(_)) => V::No(
+            "it was sent before and is about to be sent again; abandon keeps it from that, and resolve \
+             then says how it ended",
         ),
         (P::Open, A::Release) => {
             V::No("it is not parked: refundd goes on asking about it by itself; check asks at once")
@@ -196,7 +197,7 @@ pub const fn judge(place: Place, action: Action) -> Verdict {
             V::No("it has ended, so there is nothing to abandon; resolve corrects how it ended")
         }
 
-        (P::Unsent, A::Abandon)
+        (P::Unsent | P::Resends, A::Abandon)
         | (P::Open | P::Parked, A::Check | A::Resolve(_) | A::Abandon)
         | (P::Parked, A::Release)
         | (P::Ended(_), A::Check)

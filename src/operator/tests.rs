@@ -178,7 +178,7 @@ fn every_action_at_every_place_is_allowed_or_refused_as_listed() {
     let rules = [
         (Place::Unsent, "no no no no go"),
         (Place::Doubted, "no no no no no"),
-        (Place::Resends, "no no no no no"),
+        (Place::Resends, "no no no no go"),
         (Place::Submitting, "busy busy busy busy busy"),
         (Place::Open, "go no go go go"),
         (Place::Parked, "go go go go go"),
@@ -367,12 +367,13 @@ async fn nothing_is_done_to_a_refund_that_a_worker_submits() {
 }
 
 #[tokio::test]
-async fn a_refund_that_is_about_to_be_sent_again_is_not_withdrawn() {
+async fn a_refund_that_is_about_to_be_sent_again_can_be_kept_from_it_and_stays_reserved() {
     let room = Room::after(&[unknown(), Event::ResubmitCleared]).await;
-    let refused = room.act(Action::Abandon, None).await.unwrap_err();
-    assert!(matches!(refused, ActError::NotAllowed { .. }), "{refused}");
-    assert!(room.record().await.state.holds());
-    assert_eq!(room.written(), (0, 0));
+    let done = room.act(Action::Abandon, None).await.unwrap();
+    assert_eq!(done.change, "requested -> settled (given_up)");
+    assert!(room.record().await.state.holds(), "it was sent before");
+    let failed = room.act(RESOLVE_FAILED, None).await.unwrap();
+    assert_eq!(failed.change, "settled (given_up) -> settled (failed)");
 }
 
 /// A clock that lets a worker have its way with `R1` whenever it is asked, some times.
@@ -504,7 +505,9 @@ async fn a_pause_holds_submits_until_it_is_taken_back_and_says_whether_it_is_new
     assert_eq!(next_of(&stored, &room.desk.pauses().await.unwrap()), "waits: submits are paused");
     let claim = room.ledger.claim(1, T0, T0.plus(1_000)).await.unwrap().claims.remove(0);
     let account = claim.record.refund.account.clone();
-    let ask = [Clearance { lease: claim.lease, account, daily: None }];
+    let refund = &claim.record.refund;
+    let order = (claim.record.order_scope.clone(), refund.order.clone());
+    let ask = [Clearance { lease: claim.lease, account, order, daily: None }];
     assert_eq!(room.ledger.clear(&ask, T0).await.unwrap(), [Cleared::Paused]);
     // The pause of all is another one.
     assert!(!room.desk.resume(None, &by()).await.unwrap().changed);

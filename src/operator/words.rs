@@ -78,7 +78,9 @@ pub(super) fn after_release(record: &RefundRecord, policy: Option<&Policy>) -> S
         unknown.not_found_min,
         unknown.visibility_ms / 1_000
     );
-    let resend = if record.tally.attempts == 0 {
+    let resend = if record.has_ended_before() {
+        format!("It had ended before and is not sent again: {absent}, it is parked again.")
+    } else if record.tally.attempts == 0 {
         format!("It is sent only {absent}.")
     } else if !policy.duplicates.is_certified() {
         format!(
