@@ -32,7 +32,7 @@ pub struct ResultV1 {
     /// Version of this form: 1.
     #[schemars(schema_with = "super::schema::one")]
     pub v: u8,
-    /// Unique: `<refund_no>.<version>` of a stored refund, or `<refund_no>.rejected.<request entry id>`
+    /// Unique: `<refund_no>.<version>.<outcome>` of a stored refund, or `<refund_no>.rejected.<request entry id>`
     /// of a request that led to none.
     pub event_id: String,
     /// 1 for the first result of a refund, 1 more for each correction.
@@ -147,7 +147,9 @@ struct End<'a> {
 /// The result of a refund that has settled or is parked; `None` in every other state.
 ///
 /// `record.tally.results` must count this result already: it is the version, and with the refund
-/// number it makes the event id, so a repeat of the same write publishes the same event.
+/// number and the outcome it makes the event id, so a repeat of the same write publishes the same
+/// event. The outcome is part of it because Redis may lose a result that was read, and end the refund
+/// otherwise then: who dedupes by the id must not miss that.
 pub fn result_of(record: &RefundRecord, gateway: &GatewayName) -> Option<Publication> {
     let end = end_of(&record.state)?;
     let refund = &record.refund;
@@ -158,7 +160,7 @@ pub fn result_of(record: &RefundRecord, gateway: &GatewayName) -> Option<Publica
         .as_ref()
         .or_else(|| own().find_map(|line| line.gateway_refund_no.as_ref()));
     let result = ResultV1 {
-        event_id: format!("{}.{version}", refund.refund_no),
+        event_id: format!("{}.{version}.{}", refund.refund_no, end.outcome.as_str()),
         version,
         gateway: Some(gateway.to_string()),
         gateway_refund_no: gateway_refund_no.map(ToString::to_string),

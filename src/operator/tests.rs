@@ -290,7 +290,7 @@ async fn a_refund_resolved_as_failed_publishes_the_next_version_and_frees_its_am
     assert!(matches!(room.admit("R2", 600).await, Admitted::OverRefund { .. }));
     let done = room.act(RESOLVE_FAILED, None).await.unwrap();
     assert_eq!(done.change, "parked -> settled (failed)");
-    assert_eq!(done.event_id.as_deref(), Some("R1.2"));
+    assert_eq!(done.event_id.as_deref(), Some("R1.2.failed"));
     let result = room.published();
     assert_eq!((&result["version"], &result["outcome"]), (&2.into(), &"failed".into()));
     assert_eq!((&result["code"], &result["gateway"]), (&"resolved".into(), &"gw-now".into()));
@@ -321,7 +321,7 @@ async fn an_end_can_be_corrected_by_a_person_in_both_directions() {
     assert_eq!(room.published()["version"], 3);
     assert!(matches!(room.admit("R2", 600).await, Admitted::OverRefund { .. }), "held again");
     let done = room.act(RESOLVE_FAILED, None).await.unwrap();
-    assert_eq!(done.event_id.as_deref(), Some("R1.4"));
+    assert_eq!(done.event_id.as_deref(), Some("R1.4.failed"));
     assert_eq!(room.admit("R2", 600).await, Admitted::New);
 }
 

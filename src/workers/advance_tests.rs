@@ -93,7 +93,7 @@ async fn an_accepted_refund_is_polled_until_it_settles_and_published_once() {
     assert_eq!(desk.gateway.called(), ["submit", "query", "query"]);
     let results = desk.ledger.results();
     assert_eq!(results.len(), 1);
-    assert_eq!((results[0].event_id.as_str(), results[0].outcome), ("R1.1", "succeeded"));
+    assert_eq!((results[0].event_id.as_str(), results[0].outcome), ("R1.1.succeeded", "succeeded"));
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn a_settled_refund_that_the_gateway_contradicts_is_corrected() {
             desk.ledger.results()[before..].iter().map(|result| result.outcome).collect();
         assert_eq!(new, outcome.into_iter().collect::<Vec<_>>(), "{status}");
     }
-    assert_eq!(desk.ledger.results().last().unwrap().event_id, "R1.3");
+    assert_eq!(desk.ledger.results().last().unwrap().event_id, "R1.3.parked");
 }
 
 #[tokio::test]

@@ -26,7 +26,10 @@ async fn a_request_goes_in_and_its_settled_result_comes_out_for_every_account() 
         let no = format!("R-{account}");
         let result = results.iter().find(|result| result.refund_no == no).unwrap();
         assert_eq!(result.outcome, OutcomeV1::Succeeded);
-        assert_eq!((result.attempts, result.event_id.as_str()), (1, format!("{no}.1").as_str()));
+        assert_eq!(
+            (result.attempts, result.event_id.as_str()),
+            (1, format!("{no}.1.succeeded").as_str())
+        );
         assert_eq!(shop.book().effects(&no), 1);
     }
 }

@@ -192,7 +192,7 @@ async fn a_refund_abandoned_while_it_waits_is_never_sent() {
     let sent = json_of(&act(&shop, &["abandon", "R-1", "--yes", "--json"]));
     assert_eq!(
         (&sent["change"], &sent["event_id"]),
-        (&json!("processing -> settled (given_up)"), &json!("R-1.1"))
+        (&json!("processing -> settled (given_up)"), &json!("R-1.1.parked"))
     );
     let results = shop.results(3).await;
     assert_eq!(of(&results, "R-1").outcome, OutcomeV1::Parked);

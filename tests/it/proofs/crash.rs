@@ -101,7 +101,7 @@ fn judge(shop: &Shop, case: (Point, Blow), what: &str) {
             .filter(|result| result.refund_no == no && result.outcome != OutcomeV1::Rejected)
             .map(|result| (result.event_id.clone(), result.outcome))
             .collect();
-        assert_eq!(own, [(format!("{no}.1"), OutcomeV1::Succeeded)], "{what}");
+        assert_eq!(own, [(format!("{no}.1.succeeded"), OutcomeV1::Succeeded)], "{what}");
         assert_eq!(book.effects(&no), 1, "{what}: {no}");
         // Between the last look and the first byte nobody can look any more: whoever is stopped there
         // sends when it wakes, under the same number, and the gateway pays it once.
