@@ -6,9 +6,10 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::domain::order::Reserve;
+use crate::domain::policy::Duplicates;
 use crate::domain::refund::ParamsHash;
 use crate::domain::step::{ClaimFacts, Plan};
-use crate::domain::{RefundNo, RefundState};
+use crate::domain::{Policy, RefundNo, RefundState};
 use crate::ledger::MemoryLedger;
 use crate::ports::ledger::{Committed, Pause};
 use crate::ports::{Acceptance, Accounts, Clock, Ledger, ManualClock};
@@ -245,9 +246,35 @@ async fn a_resend_with_other_parameters_is_parked_and_not_sent() {
     desk.gateway.hashes_to(2);
     let record = desk.step().await;
     assert_eq!(record.state.kind(), StateKind::Parked);
+    assert_eq!(record.tally.attempts, 1, "the second has not left");
     let submits = desk.gateway.called().iter().filter(|call| **call == "submit").count();
     assert_eq!(submits, 1);
     assert_eq!(desk.ledger.results()[0].outcome, "parked");
+}
+
+#[tokio::test]
+async fn a_cleared_resend_is_looked_at_again_when_it_leaves() {
+    let mut desk = Desk::open().await;
+    desk.gateway.submit_answers(Err(timeout()));
+    desk.step().await;
+    loop {
+        desk.gateway.query_finds_nothing(Grade::B);
+        if desk.step().await.state.kind() == StateKind::Requested {
+            break;
+        }
+    }
+    // Meanwhile somebody has learnt that this gateway pays a number twice.
+    let account = |account: &Account| {
+        let policy = Policy { duplicates: Duplicates::Unknown, ..account.policy };
+        Account { policy, ..account.clone() }
+    };
+    let accounts = Accounts::from_iter(desk.handler.parts.accounts.iter().map(account));
+    let parts = Parts { accounts: Arc::new(accounts), ..desk.handler.parts.clone() };
+    desk.handler = Handler::new(parts);
+    let record = desk.step().await;
+    assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Parked, 1));
+    let submits = desk.gateway.called().iter().filter(|call| **call == "submit").count();
+    assert_eq!(submits, 1);
 }
 
 #[tokio::test]
