@@ -67,7 +67,8 @@ pub struct ResultV1 {
     /// The `$n` lines of the gateway's answer that belong to this refund; may be empty.
     pub statuses: Vec<StatusV1>,
     /// For failed the gateway's code, for parked the cause (`horizon`, `not_found`, `discrepancy`,
-    /// `abnormal`, `unproven_failure`, `params_changed`, `poison`, `contradiction`), for rejected one
+    /// `abnormal`, `unproven_failure`, `params_changed`, `poison`, `contradiction`, `over_refund`,
+    /// `daily_limit`), for rejected one
     /// of `invalid`, `conflict`, `over_refund`, `order_mismatch`, `unknown_account`. Where a person
     /// decided: `resolved`, or `abandoned` for rejected (never sent) and parked (given up).
     #[serde(default, skip_serializing_if = "Option::is_none")]
