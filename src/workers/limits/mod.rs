@@ -245,16 +245,16 @@ impl Limits {
         &self,
         account: &Account,
         no: &RefundNo,
-        (held, until): (Held, UnixMillis),
+        (which, until): (Held, UnixMillis),
         now: UnixMillis,
     ) -> UnixMillis {
         let mut state = self.state();
-        let from_cents = match held {
+        let from_cents = match which {
             Held::Paused => 0,
             Held::From(cents) => cents,
         };
         let none = || Hold { until, from_cents, line: Line::default() };
-        let key = (account.name.clone(), held == Held::Paused);
+        let key = (account.name.clone(), which == Held::Paused);
         let hold = state.held.entry(key).or_insert_with(none);
         if hold.until <= now {
             (hold.until, hold.from_cents) = (until, from_cents);
