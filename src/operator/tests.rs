@@ -503,8 +503,10 @@ async fn a_pause_holds_submits_until_it_is_taken_back_and_says_whether_it_is_new
     let stored = room.desk.look(&no("R1")).await.unwrap();
     assert_eq!(next_of(&stored, &room.desk.pauses().await.unwrap()), "waits: submits are paused");
     let claim = room.ledger.claim(1, T0, T0.plus(1_000)).await.unwrap().claims.remove(0);
-    let account = claim.record.refund.account.clone();
-    let ask = [Clearance { lease: claim.lease, account, daily: None }];
+    let refund = &claim.record.refund;
+    let (account, order) = (refund.account.clone(), refund.order.clone());
+    let order = (claim.record.order_scope.clone(), order);
+    let ask = [Clearance { lease: claim.lease, account, order, daily: None }];
     assert_eq!(room.ledger.clear(&ask, T0).await.unwrap(), [Cleared::Paused]);
     // The pause of all is another one.
     assert!(!room.desk.resume(None, &by()).await.unwrap().changed);

@@ -202,15 +202,7 @@ impl Books {
                 None => drop(self.leases.remove(no)),
             }
         }
-        if self.leases.contains_key(no) || !self.is_settled(no) {
-            self.due.insert(no.clone(), Due::At(due_at));
-        } else {
-            self.due.remove(no);
-        }
-    }
-
-    fn is_settled(&self, no: &RefundNo) -> bool {
-        self.refunds.get(no).is_some_and(|record| record.state.kind() == StateKind::Settled)
+        self.due.insert(no.clone(), Due::At(due_at));
     }
 
     pub(super) fn clear(&mut self, ask: &Clearance) -> Cleared {

@@ -146,7 +146,7 @@ impl Scripts {
         items: &[PutBackItem],
     ) -> Result<usize, RedisError> {
         let mut call = self.put_back.prepare_invoke();
-        call.key(keys.leases()).key(keys.due()).key(keys.states()).key(keys.seq());
+        call.key(keys.leases()).key(keys.due()).key(keys.seq());
         call.arg(if unheard { "1" } else { "" });
         for item in items {
             call.arg(&item.refund_no).arg(&item.proof).arg(item.due);

@@ -10,7 +10,7 @@ on_both_ledgers!(
     what_is_put_back_is_as_if_it_had_never_been_claimed,
     what_is_put_back_after_a_crash_keeps_the_crash_and_the_lost_intent,
     a_lease_that_is_no_longer_held_is_not_put_back,
-    a_settled_refund_that_is_put_back_is_due_no_more,
+    a_settled_refund_that_is_put_back_is_still_asked_about,
     a_settled_refund_whose_first_query_crashed_is_still_asked_about_after_it_is_put_back,
     a_held_lease_is_cleared_and_a_lost_one_is_not,
     a_pause_of_an_account_stops_its_submits_only,
@@ -35,7 +35,8 @@ fn back(claim: &Claim, ms: u64) -> PutBack {
 fn asks(claim: &Claim, daily: Option<(u64, u64)>) -> Clearance {
     let refund = &claim.record.refund;
     let daily = daily.map(|(day, limit_cents)| Daily { day, amount: refund.amount, limit_cents });
-    Clearance { lease: claim.lease.clone(), account: refund.account.clone(), daily }
+    let order = (claim.record.order_scope.clone(), refund.order.clone());
+    Clearance { lease: claim.lease.clone(), account: refund.account.clone(), order, daily }
 }
 
 async fn clear(on: &Subject, asked: &[Clearance]) -> Vec<Cleared> {
@@ -96,12 +97,16 @@ async fn asked_again(on: &Subject) -> Claim {
     on.claim_one(at(1)).await
 }
 
-async fn a_settled_refund_that_is_put_back_is_due_no_more(on: Subject) {
+async fn a_settled_refund_that_is_put_back_is_still_asked_about(on: Subject) {
     let claim = asked_again(&on).await;
     on.ledger().put_back(&[back(&claim, 5)], at(2)).await.unwrap();
     let stored = on.find("R1").await.unwrap();
-    assert_eq!((stored.due_at, stored.leased), (None, false));
-    assert!(on.claim_all(at(LEASE_MS * 9)).await.is_empty());
+    assert_eq!((stored.due_at, stored.leased), (Some(at(5)), false));
+    let again = on.claim_one(at(5)).await;
+    assert_eq!((again.record.state.kind(), again.facts.crashes), (StateKind::Settled, 0));
+    // Its answer is lost: it is as if it had not been claimed, but it is due.
+    assert_eq!(on.ledger().unclaim(claim.lease.fence.number, at(6)).await.unwrap(), 1);
+    assert_eq!(on.find("R1").await.unwrap().due_at, Some(at(6)));
 }
 
 async fn a_settled_refund_whose_first_query_crashed_is_still_asked_about_after_it_is_put_back(
@@ -258,7 +263,10 @@ async fn a_refund_that_is_asked_about_again_is_not_forgotten(on: Subject) {
     let claim = on.claim_one(at(1)).await;
     assert_eq!(on.ledger().purge(at(9_999), T0).await.unwrap(), 0, "held");
     on.ledger().put_back(&[back(&claim, 2)], at(2)).await.unwrap();
-    assert_eq!(on.ledger().purge(at(9_999), T0).await.unwrap(), 1);
+    assert_eq!(on.ledger().purge(at(9_999), T0).await.unwrap(), 0, "due again");
+    let claim = on.claim_one(at(2)).await;
+    on.store(commit(&claim, &[crate::support::refunds::not_found()], at(3)), at(3)).await;
+    assert_eq!(on.ledger().purge(at(9_999), T0).await.unwrap(), 1, "it has been asked about");
 }
 
 /// R1 of order P1 has failed and is claimed again; nothing else is refunded of the 100 that were paid.
