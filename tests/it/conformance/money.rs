@@ -26,6 +26,8 @@ on_both_ledgers!(
     a_refund_that_is_asked_about_again_is_not_forgotten,
     a_correction_holds_the_amount_again,
     a_correction_to_parked_is_due_again_and_not_forgotten,
+    an_order_that_a_correction_has_overdrawn_sends_nothing_more,
+    an_order_that_names_no_paid_amount_is_never_overdrawn,
 );
 
 fn back(claim: &Claim, ms: u64) -> PutBack {
@@ -305,4 +307,45 @@ async fn a_correction_to_parked_is_due_again_and_not_forgotten(on: Subject) {
     on.store(settle(&claim, Outcome::Failed, due), due).await;
     assert_eq!(on.ledger().purge(due, T0).await.unwrap(), 0, "it has ended anew");
     assert_eq!(on.ledger().purge(due.plus(1), T0).await.unwrap(), 1);
+}
+
+async fn an_order_that_a_correction_has_overdrawn_sends_nothing_more(on: Subject) {
+    failed_and_asked_again(&on).await;
+    // By its second id, so that the account is found under the first.
+    on.admit_one(&ask("R2").of_orders(Some("P1"), Some("M1")).cents(70)).await;
+    on.admit_one(&ask("R3").of_order("M1").cents(30)).await;
+    on.admit_one(&ask("S1").cents(70).paid(70)).await;
+    let now = at(60_000);
+    let claims = by_number(on.claim_all(now).await);
+    let daily = Some((20_000, 100));
+    let second = asks(&claims["R2"], None);
+    let mut by_merchant = asks(&claims["R2"], None);
+    by_merchant.order.1 = ask("R3").of_order("M1").refund().order;
+    assert_eq!(clear(&on, std::slice::from_ref(&second)).await, [Cleared::Go], "all, and no more");
+    on.store(settle(&claims["R1"], Outcome::Succeeded, now), now).await;
+    let other = asks(&claims["S1"], daily);
+    let asked = [asks(&claims["R2"], daily), other, second.clone(), by_merchant];
+    let never = Cleared::OverRefund;
+    assert_eq!(clear(&on, &asked).await, [never, Cleared::Go, never, never], "R2 does not count");
+    let mut elsewhere = second.clone();
+    elsewhere.order.0 = ask("R9").scope("other").record().order_scope;
+    assert_eq!(clear(&on, &[elsewhere]).await, [Cleared::Go], "an order of another gateway");
+    on.ledger().pause(&pause(None, T0)).await.unwrap();
+    assert_eq!(clear(&on, std::slice::from_ref(&second)).await, [Cleared::Paused]);
+    on.ledger().resume(&pause(None, T0)).await.unwrap();
+    on.store(settle(&claims["R2"], Outcome::Failed, now), now).await;
+    assert_eq!(clear(&on, &[second]).await, [Cleared::Lost]);
+    let claims = by_number(on.claim_all(now.plus(60_000)).await);
+    assert_eq!(clear(&on, &[asks(&claims["R3"], None)]).await, [Cleared::Go], "90 of 100 by now");
+}
+
+async fn an_order_that_names_no_paid_amount_is_never_overdrawn(on: Subject) {
+    on.admit_one(&ask("R1").of_gateway_order("P1").cents(60)).await;
+    let claim = on.claim_one(T0).await;
+    on.store(settle(&claim, Outcome::Failed, T0), T0).await;
+    on.ledger().nudge(&[no("R1")], at(1)).await.unwrap();
+    on.admit_one(&ask("R2").of_gateway_order("P1").cents(100)).await;
+    let claims = by_number(on.claim_all(at(60_000)).await);
+    on.store(settle(&claims["R1"], Outcome::Succeeded, at(60_000)), at(60_000)).await;
+    assert_eq!(clear(&on, &[asks(&claims["R2"], None)]).await, [Cleared::Go]);
 }

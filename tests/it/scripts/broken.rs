@@ -146,7 +146,7 @@ async fn an_unreadable_settled_record_does_not_stop_the_purge() {
 
 #[tokio::test]
 async fn put_back_and_clear_write_nothing_if_any_key_has_the_wrong_type() {
-    for name in ["leases", "due", "seq", "pauses", "spent", "counted"] {
+    for name in ["leases", "due", "seq", "pauses", "spent", "counted", "orders"] {
         let book = Book::open().await;
         book.admit(&[ask("R1"), ask("R2")]).await;
         let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
