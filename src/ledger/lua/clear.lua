@@ -1,11 +1,11 @@
 -- Says whether submits may leave now: the lease is held, nothing is paused, no more of the order is
 -- held than was paid, and the account has not sent what it may send that day. What may leave is
--- counted, a refund once.
+-- counted, a refund once a day.
 --
 -- KEYS[1] leases     hash, refund number -> fence mark crashes since word
 -- KEYS[2] pauses     hash, account, or * for all -> who, why, since when
 -- KEYS[3] spent      hash, "account day" -> minor units that were cleared
--- KEYS[4] counted    hash, refund number -> the day in which it was counted
+-- KEYS[4] counted    hash, refund number -> the last day in which it was counted
 -- KEYS[5] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[6] seq        counter, raised by every write
 -- ARGV[1..]          eight for each refund: number, fence and word of the lease, account, day or '' if
@@ -15,7 +15,7 @@
 --                    3 paused, 4 limit, 5 more of its order is held than was paid
 -- Reads first        leases, pauses, orders, sums and counted refunds of the batch, and the type of
 --                    every key
--- Repeat             the same answer; what was counted is not counted again
+-- Repeat             the same answer; what was counted in a day is not counted in it again
 local PER, n = 8, #ARGV / 8
 local nos, days, ids, switches = {}, {}, {}, { '*' }
 for i = 0, n - 1 do
@@ -46,7 +46,7 @@ for i, no in ipairs(nos) do
     replies[i] = 3
   elseif overdrawn(ARGV[a + 7], ARGV[a + 8]) then
     replies[i] = 5
-  elseif ARGV[a + 4] == '' or counted[no] then
+  elseif ARGV[a + 4] == '' or counted[no] == ARGV[a + 4] then
     replies[i] = 1
   elseif then_spent > tonumber(ARGV[a + 6]) then
     replies[i] = 4

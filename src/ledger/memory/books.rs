@@ -1,6 +1,6 @@
 //! What the ledger in memory keeps, and what one refund's part of each operation does to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::domain::order::{OrderAccount, OrderChange, Turn};
 use crate::domain::state::StateKind;
@@ -26,8 +26,8 @@ pub(super) struct Books {
     pub(super) audit: Vec<Audit>,
     /// What each account has been cleared to send, by day.
     pub(super) spent: BTreeMap<(AccountName, u64), u64>,
-    /// The refunds that stand in `spent`.
-    pub(super) counted: BTreeSet<RefundNo>,
+    /// The last day in whose `spent` a refund stands.
+    pub(super) counted: BTreeMap<RefundNo, u64>,
     pub(super) lost_at: Option<UnixMillis>,
     pub(super) seq: u64,
     /// The counter when this run began; it never goes back, so a higher fence is one of this run.
@@ -217,7 +217,8 @@ impl Books {
             return Cleared::OverRefund;
         }
         let no = &ask.lease.refund_no;
-        let Some(daily) = ask.daily.filter(|_| !self.counted.contains(no)) else {
+        let counted = self.counted.get(no).copied();
+        let Some(daily) = ask.daily.filter(|daily| counted != Some(daily.day)) else {
             return Cleared::Go;
         };
         let day = (ask.account.clone(), daily.day);
@@ -232,7 +233,7 @@ impl Books {
             self.spent.retain(|(of, on), _| !old(of, *on));
         }
         self.spent.insert(day, then);
-        self.counted.insert(no.clone());
+        self.counted.insert(no.clone(), daily.day);
         Cleared::Go
     }
 

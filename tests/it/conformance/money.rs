@@ -20,7 +20,8 @@ on_both_ledgers!(
     the_amounts_of_one_batch_add_up_in_order,
     a_limit_is_of_one_account_and_one_day,
     yesterday_still_counts_for_a_clock_that_is_behind,
-    a_refund_that_was_counted_is_cleared_again_over_the_limit,
+    a_refund_that_was_counted_is_cleared_again_that_day_whatever_the_limit,
+    a_refund_counts_anew_in_each_day_in_which_it_is_cleared,
     what_is_not_cleared_does_not_count,
     a_nudged_end_is_asked_about_again,
     a_refund_that_is_asked_about_again_is_not_forgotten,
@@ -225,11 +226,30 @@ async fn yesterday_still_counts_for_a_clock_that_is_behind(on: Subject) {
     assert_eq!(clear(&on, &[on_day(2, 20_000)]).await, [Cleared::DailyLimit]);
 }
 
-async fn a_refund_that_was_counted_is_cleared_again_over_the_limit(on: Subject) {
+async fn a_refund_that_was_counted_is_cleared_again_that_day_whatever_the_limit(on: Subject) {
     let claims = held(&on, &[500]).await;
     assert_eq!(clear(&on, &[asks(&claims[0], Some((1, 500)))]).await, [Cleared::Go]);
-    let lower = asks(&claims[0], Some((2, 100)));
-    assert_eq!(clear(&on, &[lower]).await, [Cleared::Go], "what may have left is not undone");
+    let lower = |day| asks(&claims[0], Some((day, 100)));
+    assert_eq!(clear(&on, &[lower(1)]).await, [Cleared::Go], "what may have left is not undone");
+    assert_eq!(clear(&on, &[lower(2)]).await, [Cleared::DailyLimit]);
+}
+
+async fn a_refund_counts_anew_in_each_day_in_which_it_is_cleared(on: Subject) {
+    // Each is cleared on a day of its own, and none leaves: later they must not all leave in one.
+    let claims = held(&on, &[500, 500, 500]).await;
+    let on_day = |n: usize, day| asks(&claims[n], Some((day, 1_000)));
+    let mut day = 0;
+    for n in 0..claims.len() {
+        day += 1;
+        assert_eq!(clear(&on, &[on_day(n, day)]).await, [Cleared::Go]);
+    }
+    day += 1;
+    for _ in 0..2 {
+        let all: Vec<_> = (0..claims.len()).map(|n| on_day(n, day)).collect();
+        let expected = [Cleared::Go, Cleared::Go, Cleared::DailyLimit];
+        assert_eq!(clear(&on, &all).await, expected, "twice a day counts once");
+    }
+    assert_eq!(clear(&on, &[on_day(2, day + 1)]).await, [Cleared::Go]);
 }
 
 async fn what_is_not_cleared_does_not_count(on: Subject) {
