@@ -98,7 +98,7 @@ impl Keys {
         self.key("spent")
     }
 
-    /// Hash, refund number → the day in which it was counted. Lives as long as the refund.
+    /// Hash, refund number → the last day in which it was counted. Lives as long as the refund.
     pub fn counted(&self) -> String {
         self.key("counted")
     }

@@ -202,7 +202,7 @@ pub struct Clearance {
     pub daily: Option<Daily>,
 }
 
-/// What an account may send in one day. A refund counts once, on the day of its first clearance.
+/// What an account may send in one day. A refund counts once in each day in which it is cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Daily {
     /// Days since 1970-01-01, UTC.
@@ -301,8 +301,8 @@ pub trait Ledger: Send + Sync + Debug {
     async fn put_back(&self, batch: &[PutBack], now: UnixMillis) -> Result<(), LedgerError>;
 
     /// Says whether submits may leave now, and counts their amounts where the account has a daily
-    /// limit. Answers in the order of the batch. What is counted stays counted, once a refund; a repeat
-    /// changes nothing.
+    /// limit. Answers in the order of the batch. What is counted in a day stays counted, once a refund; a
+    /// repeat in that day changes nothing.
     async fn clear(
         &self,
         batch: &[Clearance],

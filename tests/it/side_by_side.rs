@@ -247,11 +247,12 @@ impl Pair {
     }
 
     async fn clear(&self, which: &[prop::sample::Index], limit: Option<u64>) -> Checked {
-        let day = u64::try_from(self.now.get()).unwrap() / 86_400_000;
+        let day = u64::try_from(self.now.get()).unwrap() / 60_000; // short ones, so that many begin
         let asks = |claim: &Claim| {
-            let Refund { amount, account, .. } = claim.record.refund.clone();
+            let Refund { amount, account, order, .. } = claim.record.refund.clone();
             let daily = limit.map(|limit_cents| Daily { day, amount, limit_cents });
-            Clearance { lease: claim.lease.clone(), account, daily }
+            let order = (claim.record.order_scope.clone(), order);
+            Clearance { lease: claim.lease.clone(), account, order, daily }
         };
         let meant = self.meant(which);
         let (memory, redis): (Vec<_>, Vec<_>) =

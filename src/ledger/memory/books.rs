@@ -1,11 +1,11 @@
 //! What the ledger in memory keeps, and what one refund's part of each operation does to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::domain::order::{OrderAccount, OrderChange, Turn};
 use crate::domain::state::StateKind;
 use crate::domain::step::Plan;
-use crate::domain::{AccountName, GatewayName, Refund, RefundNo, RefundRecord, UnixMillis};
+use crate::domain::{AccountName, GatewayName, OrderRef, RefundNo, RefundRecord, UnixMillis};
 use crate::ledger::held::{Hold, Mark, as_held, order_ids};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, Audit, Claim, Clearance, Cleared, Commit, Committed, EntryId,
@@ -26,8 +26,8 @@ pub(super) struct Books {
     pub(super) audit: Vec<Audit>,
     /// What each account has been cleared to send, by day.
     pub(super) spent: BTreeMap<(AccountName, u64), u64>,
-    /// The refunds that stand in `spent`.
-    pub(super) counted: BTreeSet<RefundNo>,
+    /// The last day in whose `spent` a refund stands.
+    pub(super) counted: BTreeMap<RefundNo, u64>,
     pub(super) lost_at: Option<UnixMillis>,
     pub(super) seq: u64,
     /// The counter when this run began; it never goes back, so a higher fence is one of this run.
@@ -58,9 +58,9 @@ impl Books {
     pub(super) fn order_of(
         &self,
         scope: &GatewayName,
-        refund: &Refund,
+        order: &OrderRef,
     ) -> Option<(String, Option<String>)> {
-        let (first, second) = order_ids(scope, refund);
+        let (first, second) = order_ids(scope, order);
         let holder = |id: &String| match self.orders.get(id) {
             Some(Order::Alias(other)) => Some(other.clone()),
             Some(Order::Account { .. }) => Some(id.clone()),
@@ -86,7 +86,7 @@ impl Books {
         if admission.entry.as_ref().is_some_and(|entry| self.acknowledged.contains(entry)) {
             return Admitted::Decided;
         }
-        let Some((id, alias)) = self.order_of(&record.order_scope, refund) else {
+        let Some((id, alias)) = self.order_of(&record.order_scope, &refund.order) else {
             return Admitted::OrderMismatch;
         };
         let (mut account, refunds, mut others) = match self.orders.get(&id) {
@@ -202,15 +202,7 @@ impl Books {
                 None => drop(self.leases.remove(no)),
             }
         }
-        if self.leases.contains_key(no) || !self.is_settled(no) {
-            self.due.insert(no.clone(), Due::At(due_at));
-        } else {
-            self.due.remove(no);
-        }
-    }
-
-    fn is_settled(&self, no: &RefundNo) -> bool {
-        self.refunds.get(no).is_some_and(|record| record.state.kind() == StateKind::Settled)
+        self.due.insert(no.clone(), Due::At(due_at));
     }
 
     pub(super) fn clear(&mut self, ask: &Clearance) -> Cleared {
@@ -221,8 +213,12 @@ impl Books {
         if self.pauses.contains_key(&None) || self.pauses.contains_key(&account) {
             return Cleared::Paused;
         }
+        if self.is_overdrawn(&ask.order) {
+            return Cleared::OverRefund;
+        }
         let no = &ask.lease.refund_no;
-        let Some(daily) = ask.daily.filter(|_| !self.counted.contains(no)) else {
+        let counted = self.counted.get(no).copied();
+        let Some(daily) = ask.daily.filter(|daily| counted != Some(daily.day)) else {
             return Cleared::Go;
         };
         let day = (ask.account.clone(), daily.day);
@@ -237,8 +233,13 @@ impl Books {
             self.spent.retain(|(of, on), _| !old(of, *on));
         }
         self.spent.insert(day, then);
-        self.counted.insert(no.clone());
+        self.counted.insert(no.clone(), daily.day);
         Cleared::Go
+    }
+
+    fn is_overdrawn(&self, (scope, order): &(GatewayName, OrderRef)) -> bool {
+        let account = self.order_of(scope, order).and_then(|(id, _)| self.orders.get(&id));
+        matches!(account, Some(Order::Account { account, .. }) if account.is_overdrawn())
     }
 
     pub(super) fn act(&mut self, act: &Act, now: UnixMillis) -> Acted {
@@ -276,7 +277,7 @@ impl Books {
 
     /// Takes what a step means for the order; the next refund of it may go.
     pub(super) fn finish(&mut self, record: &RefundRecord, change: &OrderChange) {
-        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund) else {
+        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund.order) else {
             return;
         };
         let Some(Order::Account { account, .. }) = self.orders.get_mut(&id) else {
@@ -324,7 +325,7 @@ impl Books {
         let Some(record) = self.refunds.remove(refund_no) else {
             return;
         };
-        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund) else {
+        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund.order) else {
             return;
         };
         if let Some(Order::Account { refunds, others, .. }) = self.orders.get_mut(&id) {

@@ -150,7 +150,7 @@ impl RedisLedger {
             let asked = text.map(|text| decode_refund(&no, &text)).transpose();
             match asked {
                 Ok(asked) => {
-                    let orders = asked.map(|(refund, scope)| order_ids(&scope, &refund));
+                    let orders = asked.map(|(refund, scope)| order_ids(&scope, &refund.order));
                     items.push((no, orders.unwrap_or_default()));
                 }
                 // Left for the newer worker that wrote it, or for a person.
@@ -263,6 +263,7 @@ impl Ledger for RedisLedger {
             ClearReply::Lost => Cleared::Lost,
             ClearReply::Paused => Cleared::Paused,
             ClearReply::Limit => Cleared::DailyLimit,
+            ClearReply::Overdrawn => Cleared::OverRefund,
         };
         Ok(replies.into_iter().map(cleared).collect())
     }

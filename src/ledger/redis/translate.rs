@@ -30,7 +30,7 @@ pub(super) fn admit_item(admission: &Admission) -> Result<AdmitItem, LedgerError
         amount: record.refund.amount.get(),
         paid: record.refund.order.paid.map(AmountCents::get),
         due: admission.due_at.get(),
-        orders: order_ids(&record.order_scope, &record.refund),
+        orders: order_ids(&record.order_scope, &record.refund.order),
     })
 }
 
@@ -120,7 +120,7 @@ fn step_item(
         },
         result: result.map(|one| (one.event_id.clone(), one.outcome, one.json.clone())),
         order: order.map(|change| OrderStep {
-            ids: order_ids(&record.order_scope, &record.refund),
+            ids: order_ids(&record.order_scope, &record.refund.order),
             freed: match change.reserve {
                 Reserve::Keep => "0".to_owned(),
                 Reserve::Free(amount) => amount.get().to_string(),
@@ -144,6 +144,7 @@ pub(super) fn clear_item(ask: &Clearance) -> ClearItem {
         refund_no: ask.lease.refund_no.to_string(),
         proof: proof(&ask.lease.fence),
         account: ask.account.to_string(),
+        orders: order_ids(&ask.order.0, &ask.order.1),
         daily: ask.daily.map(|daily| (daily.day, daily.amount.get(), daily.limit_cents)),
     }
 }

@@ -98,6 +98,7 @@ pub(in crate::ledger) struct ClearItem {
     pub(in crate::ledger) refund_no: String,
     pub(in crate::ledger) proof: String,
     pub(in crate::ledger) account: String,
+    pub(in crate::ledger) orders: (String, String),
     /// Day, amount, limit.
     pub(in crate::ledger) daily: Option<(u64, u64, u64)>,
 }
@@ -109,6 +110,8 @@ pub(in crate::ledger) enum ClearReply {
     Lost,
     Paused,
     Limit,
+    /// More of its order is held than was paid.
+    Overdrawn,
 }
 
 /// What `act.lua` says.
@@ -151,6 +154,7 @@ pub(super) fn clear_args(call: &mut ScriptInvocation<'_>, item: &ClearItem) {
         Some((day, amount, limit)) => call.arg(day).arg(amount).arg(limit),
         None => call.arg("").arg(0).arg(0),
     };
+    call.arg(&item.orders.0).arg(&item.orders.1);
 }
 
 pub(super) fn line_args(call: &mut ScriptInvocation<'_>, line: &[(&'static str, String)]) {
@@ -220,6 +224,7 @@ pub(super) fn clear_reply(code: i64) -> Result<ClearReply, RedisError> {
         2 => Ok(ClearReply::Lost),
         3 => Ok(ClearReply::Paused),
         4 => Ok(ClearReply::Limit),
+        5 => Ok(ClearReply::Overdrawn),
         other => Err(unknown("clear", &other.to_string())),
     }
 }

@@ -56,7 +56,7 @@ impl Scripts {
             act: on_both(include_str!("../lua/act.lua")),
             admit: on_orders(include_str!("../lua/admit.lua")),
             claim: on_leases(include_str!("../lua/claim.lua")),
-            clear: on_leases(include_str!("../lua/clear.lua")),
+            clear: on_both(include_str!("../lua/clear.lua")),
             commit: on_both(include_str!("../lua/commit.lua")),
             epoch: on_leases(include_str!("../lua/epoch.lua")),
             forget: on_orders(include_str!("../lua/forget.lua")),
@@ -146,7 +146,7 @@ impl Scripts {
         items: &[PutBackItem],
     ) -> Result<usize, RedisError> {
         let mut call = self.put_back.prepare_invoke();
-        call.key(keys.leases()).key(keys.due()).key(keys.states()).key(keys.seq());
+        call.key(keys.leases()).key(keys.due()).key(keys.seq());
         call.arg(if unheard { "1" } else { "" });
         for item in items {
             call.arg(&item.refund_no).arg(&item.proof).arg(item.due);
@@ -162,7 +162,7 @@ impl Scripts {
     ) -> Result<Vec<ClearReply>, RedisError> {
         let mut call = self.clear.prepare_invoke();
         call.key(keys.leases()).key(keys.pauses()).key(keys.spent()).key(keys.counted());
-        call.key(keys.seq());
+        call.key(keys.orders()).key(keys.seq());
         for item in items {
             clear_args(&mut call, item);
         }

@@ -266,8 +266,9 @@ async fn a_lease_of_an_earlier_run_is_stale_in_memory_too() {
     let late = settle(&claim, Outcome::Failed, at(2));
     assert_eq!(on.commit_one(late, at(2)).await, Committed::StaleFence);
     let refund = &claim.record.refund;
-    let asked =
-        Clearance { lease: claim.lease.clone(), account: refund.account.clone(), daily: None };
+    let order = (claim.record.order_scope.clone(), refund.order.clone());
+    let (lease, account) = (claim.lease.clone(), refund.account.clone());
+    let asked = Clearance { lease, account, order, daily: None };
     assert_eq!(on.ledger().clear(&[asked], at(2)).await.unwrap(), [Cleared::Lost]);
     let back = PutBack { lease: claim.lease, due_at: at(2) };
     on.ledger().put_back(&[back], at(2)).await.unwrap();

@@ -12,7 +12,8 @@ use crate::support::refunds::{LEASE_MS, T0, act, ask, at, commit, no, parked, se
 pub(super) fn asks(claim: &Claim, daily: Option<(u64, u64)>) -> Clearance {
     let refund = &claim.record.refund;
     let daily = daily.map(|(day, limit_cents)| Daily { day, amount: refund.amount, limit_cents });
-    Clearance { lease: claim.lease.clone(), account: refund.account.clone(), daily }
+    let order = (claim.record.order_scope.clone(), refund.order.clone());
+    Clearance { lease: claim.lease.clone(), account: refund.account.clone(), order, daily }
 }
 
 fn back(claim: &Claim, ms: u64) -> PutBack {
