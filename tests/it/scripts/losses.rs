@@ -277,6 +277,40 @@ async fn a_claim_that_nobody_heard_of_is_given_back_after_a_restart_and_asked_ab
 }
 
 #[tokio::test]
+async fn restarts_of_redis_are_no_crashes_of_the_refunds_that_were_held() {
+    let (mut redis, keys) = (TestRedis::start_durable(), namespace());
+    let mut ledger = redis.ledger(&keys).await;
+    ledger.admit(&[ask("R1").admission(), ask("R2").admission()], T0).await.unwrap();
+    let second = claims(&ledger, T0).await.remove(1);
+    ledger.commit(&[commit(&second, &[accepted()], T0)], T0).await.unwrap();
+    let facts = |claims: &[Claim]| {
+        let of = |name| claims.iter().find(|one| one.lease.refund_no == no(name)).unwrap().facts;
+        [of("R1"), of("R2")].map(|facts| (facts.intent_lost, facts.crashes))
+    };
+    let mut now = T0;
+    for _ in 0..3 {
+        redis.restart();
+        ledger = reconnected(ledger).await;
+        now = now.plus(LEASE_MS);
+        let found = claims(&ledger, now).await;
+        assert_eq!(facts(&found), [(true, 0), (false, 0)], "lost all the same");
+    }
+    // Put back, what was lost is still lost, and the next claim is no crash either.
+    now = now.plus(LEASE_MS);
+    redis.restart();
+    ledger = reconnected(ledger).await;
+    for _ in 0..2 {
+        let found = claims(&ledger, now).await;
+        assert_eq!(facts(&found), [(true, 0), (false, 0)]);
+        let backs = found.into_iter().map(|claim| PutBack { lease: claim.lease, due_at: now });
+        ledger.put_back(&backs.collect::<Vec<_>>(), now).await.unwrap();
+    }
+    // In one run they count.
+    claims(&ledger, now).await;
+    assert_eq!(facts(&claims(&ledger, now.plus(LEASE_MS)).await), [(true, 1), (false, 1)]);
+}
+
+#[tokio::test]
 async fn what_a_person_decided_on_what_they_saw_before_a_loss_is_not_stored() {
     let (redis, keys) = (TestRedis::shared(), namespace());
     let ledger = redis.ledger(&keys).await;
