@@ -9,7 +9,8 @@ use crate::domain::{GatewayName, OrderRef, Policy, RefundRecord, UnixMillis, ste
 pub(super) struct Hold {
     /// Whether an intent to submit was recorded.
     pub(super) mark: Mark,
-    /// Leases in a row that ran out without a commit.
+    /// Leases in a row that ran out without a commit, in the run that gave them: one that was lost
+    /// with its run says nothing against the refund.
     pub(super) crashes: u32,
     /// When the first of these leases began: the moment of the intent, if there is one.
     pub(super) since: UnixMillis,

@@ -6,6 +6,7 @@
 -- KEYS[3] states     hash, refund number -> where it stands; begins with r where a submit is next
 -- KEYS[4] leases     hash, refund number -> fence mark crashes since word; mark i: intent to submit
 --                    recorded by this lease, u: recorded by an earlier one and lost, q: no intent;
+--                    crashes: leases in a row that ran out in the run of Redis that gave them;
 --                    since: Unix ms of the first of these leases in a row; a lease that cannot be
 --                    read counts as u
 -- KEYS[5] seq        counter, raised by every write; the fence
@@ -40,7 +41,9 @@ if #nos > 0 then
     local mark, crashes, since = 'q', 0, ARGV[1]
     if leases[i] then
       mark, crashes, since = string.match(leases[i], '^%d+ (%a) (%d+) (%d+)')
-      crashes, since = (crashes or 0) + 1, since or ARGV[1]
+      crashes, since = crashes or 0, since or ARGV[1]
+      -- A lease that an earlier run gave was lost with it, and says nothing against the refund.
+      if Lease.of(leases[i], run_id) then crashes = crashes + 1 end
       if mark ~= 'q' then mark = 'u' end
     elseif states[i] and string.byte(states[i]) == 114 then
       mark = 'i'

@@ -13,7 +13,8 @@ function Lease.is(stored, told)
   return fence ~= nil and fence .. ' ' .. word == told
 end
 
--- Whether it is that one, and this run has given it.
-function Lease.holds(stored, told, run)
-  return Lease.is(stored, told) and string.match(told, '%.([^.]+)%.[^.]*$') == run
-end
+-- Whether this run has given the lease that is stored or told.
+function Lease.of(lease, run) return string.match(lease, '%.([^.]+)%.[^.]*$') == run end
+
+-- Whether the stored lease is the one that is told, and this run has given it.
+function Lease.holds(stored, told, run) return Lease.is(stored, told) and Lease.of(told, run) end

@@ -1,5 +1,5 @@
--- Gives leases back as if they had never been given: the lease before it, if that one ran out, or
--- none. Whatever its state, a refund that was due is due again.
+-- Gives leases back as if they had never been given: what earlier ones left stays, crashes and an
+-- intent that was lost, in a lease of nobody. Whatever its state, the refund is due again.
 --
 -- KEYS[1] leases     hash, refund number -> fence mark crashes since word
 -- KEYS[2] due        zset, refund number by Unix ms
@@ -22,8 +22,8 @@ for i, no in ipairs(nos) do
   local ours = Lease.holds(leases[no], told, run) or (ARGV[1] == '1' and Lease.is(leases[no], told))
   if fence and ours then
     leases[no], back = nil, back + 1
-    if crashes ~= '0' then
-      kept[#kept + 1], kept[#kept + 2] = no, table.concat({ fence, mark, crashes - 1, since, '-' }, ' ')
+    if mark == 'u' or crashes ~= '0' then
+      kept[#kept + 1], kept[#kept + 2] = no, table.concat({ fence, mark, crashes, since, '-' }, ' ')
     else
       free[#free + 1] = no
     end

@@ -53,6 +53,14 @@ pub(super) enum Order {
     Alias(String),
 }
 
+/// Stands for the word of a lease that was given back and left something.
+const NOBODY: &str = "-";
+
+/// Whether a lease was given back.
+pub(super) fn is_nobodys(fence: &Fence) -> bool {
+    &*fence.word == NOBODY
+}
+
 impl Books {
     /// The id that holds the account of an order, by either of its ids, and the id to point at it.
     pub(super) fn order_of(
@@ -135,9 +143,9 @@ impl Books {
     ) -> Option<Claim> {
         let record = self.refunds.get(refund_no)?.clone();
         let hold = match self.leases.get(refund_no) {
-            Some((_, old)) => Hold {
+            Some((fence, old)) => Hold {
                 mark: if old.mark == Mark::Query { Mark::Query } else { Mark::IntentLost },
-                crashes: old.crashes.saturating_add(1),
+                crashes: old.crashes.saturating_add(u32::from(self.is_of_this_run(fence))),
                 since: old.since,
             },
             None if record.state.kind() == StateKind::Requested => {
@@ -168,7 +176,12 @@ impl Books {
     /// Whether the lease is the one that was given last, in this run.
     fn holds(&self, lease: &Lease) -> bool {
         let given = self.leases.get(&lease.refund_no);
-        given.is_some_and(|(fence, _)| *fence == lease.fence && fence.number > self.began)
+        given.is_some_and(|(fence, _)| *fence == lease.fence && self.is_of_this_run(fence))
+    }
+
+    /// Whether somebody was given this in this run.
+    fn is_of_this_run(&self, fence: &Fence) -> bool {
+        fence.number > self.began && !is_nobodys(fence)
     }
 
     fn store(&mut self, record: &RefundRecord, plan: Plan, now: UnixMillis) {
@@ -193,13 +206,12 @@ impl Books {
         }
     }
 
-    /// The lease as if it had never been given: the one before it, if that ran out, or none.
+    /// The lease as if it had never been given: what earlier ones left stays, in a lease of nobody.
     pub(super) fn unlease(&mut self, no: &RefundNo, due_at: UnixMillis) {
         if let Some((fence, hold)) = self.leases.get_mut(no) {
-            fence.word = "-".into();
-            match hold.crashes.checked_sub(1) {
-                Some(crashes) => hold.crashes = crashes,
-                None => drop(self.leases.remove(no)),
+            fence.word = NOBODY.into();
+            if hold.mark != Mark::IntentLost && hold.crashes == 0 {
+                self.leases.remove(no);
             }
         }
         self.due.insert(no.clone(), Due::At(due_at));

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use crate::domain::{RefundNo, UnixMillis};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, Audit, BATCH_MAX, Claim, Claims, Clearance, Cleared, Commit,
-    Committed, EntryId, Filter, Page, Pause, Publication, PutBack, Refusal, Stored,
+    Committed, EntryId, Fence, Filter, Page, Pause, Publication, PutBack, Refusal, Stored,
 };
 use crate::ports::{Ledger, LedgerError};
-use books::Books;
+use books::{Books, is_nobodys};
 
 /// A ledger that lives in this process.
 #[derive(Debug, Default)]
@@ -121,7 +121,8 @@ impl Ledger for MemoryLedger {
 
     async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
         let mut books = self.books();
-        let lost = books.leases.iter().filter(|(_, (fence, _))| fence.number > heard);
+        let unheard = |fence: &Fence| fence.number > heard && !is_nobodys(fence);
+        let lost = books.leases.iter().filter(|(_, (fence, _))| unheard(fence));
         let lost: Vec<RefundNo> = lost.map(|(no, _)| no.clone()).collect();
         for no in &lost {
             books.unlease(no, now);

@@ -7,7 +7,7 @@ mod translate;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use redis::AsyncCommands;
@@ -46,6 +46,8 @@ pub struct RedisLedger {
     /// which never comes again, even if the counter of the fences goes back.
     round: AtomicU64,
     known: Mutex<Known>,
+    /// The latest moment that this handle was told, Unix ms.
+    latest: AtomicI64,
 }
 
 impl RedisLedger {
@@ -63,6 +65,7 @@ impl RedisLedger {
             owner,
             round: AtomicU64::new(0),
             known: Mutex::new(Known::default()),
+            latest: AtomicI64::new(i64::MIN),
         })
     }
 
@@ -232,6 +235,7 @@ impl Ledger for RedisLedger {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        self.used(now);
         let items = batch.iter().map(commit_item).collect::<Result<Vec<_>, _>>()?;
         let mut con = self.con.clone();
         let stored = self.scripts.commit(&mut con, &self.keys, now.get(), &items);
@@ -269,6 +273,7 @@ impl Ledger for RedisLedger {
     }
 
     async fn act(&self, act: &Act, now: UnixMillis) -> Result<Acted, LedgerError> {
+        self.used(now);
         let item = act_item(act, now)?;
         let mut con = self.con.clone();
         let call = self.scripts.act(&mut con, &self.keys, now.get(), &item);

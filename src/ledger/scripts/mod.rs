@@ -107,13 +107,14 @@ impl Scripts {
         &self,
         con: &mut impl ConnectionLike,
         keys: &Keys,
-        now: i64,
+        (now, latest): (i64, i64),
         known: &Known,
     ) -> Result<EpochReply, RedisError> {
         type Reply = (String, String, u64, u64, i64);
         let mut call = self.epoch.prepare_invoke();
         call.key(keys.epoch()).key(keys.refunds()).key(keys.audit()).key(keys.seq());
-        call.arg(now).arg(AUDIT_MAX).arg(&known.run_id).arg(known.losses).arg(known.seen);
+        call.key(keys.requests()).arg(now).arg(AUDIT_MAX).arg(&known.run_id);
+        call.arg(known.losses).arg(known.seen).arg(latest);
         let (run_id, _, losses, counter, recorded): Reply = call.invoke_async(con).await?;
         Ok(EpochReply { run_id, losses, counter, recorded: flag("epoch", recorded)? })
     }

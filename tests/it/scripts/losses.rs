@@ -277,6 +277,94 @@ async fn a_claim_that_nobody_heard_of_is_given_back_after_a_restart_and_asked_ab
 }
 
 #[tokio::test]
+async fn restarts_of_redis_are_no_crashes_of_the_refunds_that_were_held() {
+    let (mut redis, keys) = (TestRedis::start_durable(), namespace());
+    let mut ledger = redis.ledger(&keys).await;
+    ledger.admit(&[ask("R1").admission(), ask("R2").admission()], T0).await.unwrap();
+    let second = claims(&ledger, T0).await.remove(1);
+    ledger.commit(&[commit(&second, &[accepted()], T0)], T0).await.unwrap();
+    let facts = |claims: &[Claim]| {
+        let of = |name| claims.iter().find(|one| one.lease.refund_no == no(name)).unwrap().facts;
+        [of("R1"), of("R2")].map(|facts| (facts.intent_lost, facts.crashes))
+    };
+    let mut now = T0;
+    for _ in 0..3 {
+        redis.restart();
+        ledger = reconnected(ledger).await;
+        now = now.plus(LEASE_MS);
+        let found = claims(&ledger, now).await;
+        assert_eq!(facts(&found), [(true, 0), (false, 0)], "lost all the same");
+    }
+    // Put back, what was lost is still lost, and the next claim is no crash either.
+    now = now.plus(LEASE_MS);
+    redis.restart();
+    ledger = reconnected(ledger).await;
+    for _ in 0..2 {
+        let found = claims(&ledger, now).await;
+        assert_eq!(facts(&found), [(true, 0), (false, 0)]);
+        let backs = found.into_iter().map(|claim| PutBack { lease: claim.lease, due_at: now });
+        ledger.put_back(&backs.collect::<Vec<_>>(), now).await.unwrap();
+    }
+    // In one run they count.
+    claims(&ledger, now).await;
+    assert_eq!(facts(&claims(&ledger, now.plus(LEASE_MS)).await), [(true, 1), (false, 1)]);
+}
+
+#[tokio::test]
+async fn a_loss_covers_what_was_pushed_by_a_clock_that_was_ahead() {
+    let hour = 3_600_000;
+    let ahead = at(hour).get().to_string();
+    // An id that is no moment says nothing, and neither does a stream that was never there.
+    let ids =
+        [(Some(ahead), at(hour)), (Some("1699999999999999".to_owned()), at(5)), (None, at(5))];
+    for (id, lost_at) in ids {
+        let (redis, keys) = (TestRedis::shared(), namespace());
+        let ledger = redis.ledger(&keys).await;
+        ledger.admit(&[ask("R1").admitted_at(lost_at).admission()], T0).await.unwrap();
+        ledger.claim(0, T0, T0).await.unwrap();
+        if let Some(id) = &id {
+            let id = format!("{id}-7");
+            let _: Value = redis.cmd(&["XADD", &keys.requests(), &id, "request", "{}"]);
+            let _: Value = redis.cmd(&["XDEL", &keys.requests(), &id]); // its id is remembered
+        }
+        let _: Value = redis.cmd(&["HSET", &keys.epoch(), "run_id", "0"]);
+        let other = redis.ledger(&keys).await; // which knows of no later moment
+        other.claim(0, at(5), at(5)).await.unwrap();
+        assert_eq!(other.losses().await.unwrap(), told(Some(lost_at), 1), "{id:?}");
+        let audit = redis.dump(&keys);
+        assert!(audit.of_key("audit")[0].ends_with(" at=1700000000005"), "noticed then: {audit}");
+        assert_eq!(step(&claims(&other, lost_at).await[0]), Step::Doubt);
+    }
+}
+
+#[tokio::test]
+async fn a_loss_covers_every_moment_that_the_handle_which_notices_it_has_used() {
+    for using in ["claim", "admit", "commit", "act"] {
+        let (redis, keys) = (TestRedis::shared(), namespace());
+        let ledger = redis.ledger(&keys).await;
+        ledger.admit(&[ask("R1").admission(), ask("R2").admission()], T0).await.unwrap();
+        let held = ledger.claim(1, T0, at(LEASE_MS)).await.unwrap().claims.remove(0);
+        let later = at(9_999);
+        match using {
+            "claim" => drop(claims(&ledger, later).await),
+            "admit" => drop(ledger.admit(&[ask("R3").admission()], later).await.unwrap()),
+            "commit" => {
+                let done = [commit(&held, &[accepted()], later)];
+                assert_eq!(ledger.commit(&done, later).await.unwrap(), [Committed::Stored]);
+            }
+            _ => {
+                let saw = ledger.find(&no("R2")).await.unwrap().unwrap();
+                let decided = act(&saw, &abandoned(later), later);
+                assert_eq!(ledger.act(&decided, later).await.unwrap(), Acted::Stored);
+            }
+        }
+        let _: Value = redis.cmd(&["HSET", &keys.epoch(), "run_id", "0"]);
+        ledger.claim(0, at(5), at(5)).await.unwrap();
+        assert_eq!(ledger.losses().await.unwrap(), told(Some(later), 1), "{using}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_person_decided_on_what_they_saw_before_a_loss_is_not_stored() {
     let (redis, keys) = (TestRedis::shared(), namespace());
     let ledger = redis.ledger(&keys).await;
