@@ -26,6 +26,10 @@ if cargo clippy --version >/dev/null 2>&1; then
   cargo clippy --locked --all-targets --quiet
 fi
 say "tests"
-# The crash and demo tests run the real binary; doctests come last.
-cargo test --locked --lib --bins --tests -- "$@"
-[ $# -gt 0 ] || cargo test --locked --doc
+# Many tests run the real binary; doctests come after them, and the proofs last: they say what they tried.
+if [ $# -gt 0 ]; then
+  exec cargo test --locked --lib --bins --tests -- "$@"
+fi
+cargo test --locked --lib --bins --tests -- --skip proofs:: --skip fuzz_tests
+cargo test --locked --doc
+deploy/prove.sh --short

@@ -87,11 +87,8 @@ impl Store {
         };
         let connector = Connector::new(&url)?;
         let health = connector.preflight().await?;
-        if !health.aof {
-            tracing::warn!(
-                "this Redis keeps no append-only file: refunds are lost when it restarts; set \
-                 appendonly yes and appendfsync always"
-            );
+        for doubt in health.doubts() {
+            tracing::warn!("{doubt}");
         }
         Ok(Self { connector, keys: Keys::new(&settings.namespace), embedded })
     }

@@ -17,6 +17,7 @@ pub(super) struct Checked {
     pub(super) gateways: BTreeMap<GatewayName, GatewaySettings>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// Checks everything.
@@ -30,6 +31,7 @@ pub(super) fn check(settings: &Settings) -> Checked {
     checked.times(settings);
     for (name, account) in &settings.accounts {
         checked.account(name, account, settings);
+        checked.window(name, account, settings);
     }
     checked
 }
@@ -243,6 +245,20 @@ impl Checked {
                 let rule = format!("must be at least {shorter}, {short_ms}, got {long_ms}");
                 self.problem(format!("accounts.{name}.{longer}"), rule);
             }
+        }
+    }
+
+    /// Absence over the visibility window permits a second submit, so the window should outlast any
+    /// worker that may still send the first one. Only a warning: the store is asked right before the bytes
+    /// leave, so a lease that is longer takes a worker that stands still between that answer and its
+    /// bytes for a whole window. Tests and trials with windows of a second are no mistake.
+    fn window(&mut self, name: &str, account: &AccountSettings, settings: &Settings) {
+        let (lease, window) = (settings.worker.lease_ms, account.unknown.visibility_ms);
+        if account.policy().duplicates.is_certified() && lease >= window {
+            self.warnings.push(format!(
+                "accounts.{name}.unknown.visibility_ms should be more than worker.lease_ms, {lease}, got \
+                 {window}: a refund may be sent again while a worker still holds its first submit"
+            ));
         }
     }
 

@@ -145,6 +145,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The file it was read from.
     pub file: Option<PathBuf>,
+    /// What is allowed and should be thought over.
+    pub warnings: Vec<String>,
     /// Where each value that is not a default came from.
     origins: BTreeMap<String, String>,
 }
@@ -216,6 +218,7 @@ fn read_layers(
             gateways: checked.gateways,
             listen,
             file: path,
+            warnings: checked.warnings,
             origins: shaped.origins,
         }),
         _ => Err(ConfigError::Problems(Problems(problems))),

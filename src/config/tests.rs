@@ -515,6 +515,31 @@ fn a_key_that_everyone_may_read_is_warned_of() {
 }
 
 #[test]
+fn a_lease_that_outlasts_the_window_of_an_account_that_resubmits_is_warned_of() {
+    let with = |duplicates: &str, lease_ms: u64| {
+        let config = good(
+            SMALL,
+            &[
+                ("REFUNDD__ACCOUNTS__SHOP_CA__DUPLICATE_REFUND_NO", duplicates),
+                ("REFUNDD__ACCOUNTS__SHOP_CA__UNKNOWN__VISIBILITY_MS", "120000"),
+                ("REFUNDD__WORKER__LEASE_MS", &lease_ms.to_string()),
+            ],
+        );
+        config.warnings
+    };
+    assert_eq!(good(SMALL, &[]).warnings, Vec::<String>::new());
+    assert_eq!(with("rejects", 119_999), Vec::<String>::new());
+    assert_eq!(with("unknown", 120_000), Vec::<String>::new());
+    for duplicates in ["rejects", "replays"] {
+        let warnings = with(duplicates, 120_000);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let named =
+            "accounts.shop-ca.unknown.visibility_ms should be more than worker.lease_ms, 120000";
+        assert!(warnings[0].starts_with(named), "{warnings:?}");
+    }
+}
+
+#[test]
 fn what_is_shown_has_no_password_and_loads_again() {
     let variables = [("REFUNDD__REDIS__URL", "redis://app:s3cret@db:6379/0")];
     let config = good(&examples(), &variables);

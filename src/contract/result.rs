@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::evidence::{EvidenceV1, StatusV1};
 use super::fault::{Invalid, RejectCode};
 use super::parse::Readable;
 use super::request::OrderV1;
@@ -31,7 +32,7 @@ pub struct ResultV1 {
     /// Version of this form: 1.
     #[schemars(schema_with = "super::schema::one")]
     pub v: u8,
-    /// Unique: `<refund_no>.<version>` of a stored refund, or `<refund_no>.rejected.<request entry id>`
+    /// Unique: `<refund_no>.<version>.<outcome>` of a stored refund, or `<refund_no>.rejected.<request entry id>`
     /// of a request that led to none.
     pub event_id: String,
     /// 1 for the first result of a refund, 1 more for each correction.
@@ -66,7 +67,8 @@ pub struct ResultV1 {
     /// The `$n` lines of the gateway's answer that belong to this refund; may be empty.
     pub statuses: Vec<StatusV1>,
     /// For failed the gateway's code, for parked the cause (`horizon`, `not_found`, `discrepancy`,
-    /// `abnormal`, `unproven_failure`, `params_changed`, `poison`, `contradiction`), for rejected one
+    /// `abnormal`, `unproven_failure`, `params_changed`, `poison`, `contradiction`, `over_refund`,
+    /// `daily_limit`), for rejected one
     /// of `invalid`, `conflict`, `over_refund`, `order_mismatch`, `unknown_account`. Where a person
     /// decided: `resolved`, or `abandoned` for rejected (never sent) and parked (given up).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,126 +135,6 @@ impl From<Outcome> for OutcomeV1 {
     }
 }
 
-/// One line of the gateway's answer about this refund.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StatusV1 {
-    /// The `$n` of the line, from 0.
-    pub n: u32,
-    /// The gateway's own refund id of the line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gateway_refund_no: Option<String>,
-    /// The amount of the line, minor units.
-    pub amount_cents: u64,
-    /// The status as the gateway spelt it.
-    pub status: String,
-    /// When the gateway says it happened, RFC 3339 UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub time: Option<String>,
-    /// The gateway's words for why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// Why refundd believes an outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EvidenceV1 {
-    /// How far the gateway's answer can be believed.
-    pub grade: GradeV1,
-    /// Where the evidence came from.
-    pub source: SourceV1,
-    /// When it arrived, RFC 3339 UTC.
-    #[schemars(extend("format" = "date-time"))]
-    pub at: String,
-}
-
-/// How far a gateway's answer can be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum GradeV1 {
-    /// A valid response signature, and ids and amounts that match.
-    A,
-    /// An unsigned answer over verified TLS with a listed meaning.
-    B,
-    /// No evidence of a gateway. Always so if rejected, since no gateway was asked; that nothing
-    /// was sent for this request is refundd's own knowledge and needs none.
-    C,
-}
-
-/// Where a piece of evidence came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceV1 {
-    /// The answer to a submit.
-    Submit,
-    /// The answer to a refund query.
-    Query,
-    /// A notification of the gateway.
-    Callback,
-    /// A person, with a reason.
-    Operator,
-    /// refundd itself: a limit was reached or a rule was broken.
-    Refundd,
-}
-
-impl GradeV1 {
-    /// The word that results carry.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::B => "B",
-            Self::C => "C",
-        }
-    }
-}
-
-impl SourceV1 {
-    /// The word that results carry.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Submit => "submit",
-            Self::Query => "query",
-            Self::Callback => "callback",
-            Self::Operator => "operator",
-            Self::Refundd => "refundd",
-        }
-    }
-}
-
-impl From<&Evidence> for EvidenceV1 {
-    fn from(evidence: &Evidence) -> Self {
-        Self {
-            grade: match evidence.grade {
-                Grade::A => GradeV1::A,
-                Grade::B => GradeV1::B,
-                Grade::C => GradeV1::C,
-            },
-            source: match evidence.source {
-                Source::Submit => SourceV1::Submit,
-                Source::Query => SourceV1::Query,
-                Source::Callback => SourceV1::Callback,
-                Source::Operator => SourceV1::Operator,
-                Source::Refundd => SourceV1::Refundd,
-            },
-            at: evidence.at.to_string(),
-        }
-    }
-}
-
-impl From<&StatusLine> for StatusV1 {
-    fn from(line: &StatusLine) -> Self {
-        Self {
-            n: line.n,
-            gateway_refund_no: line.gateway_refund_no.as_ref().map(ToString::to_string),
-            amount_cents: line.amount_cents,
-            status: line.status.clone(),
-            time: line.time.map(|at| at.to_string()),
-            reason: line.reason.clone(),
-        }
-    }
-}
-
 /// What differs between a settled and a parked record.
 struct End<'a> {
     outcome: OutcomeV1,
@@ -266,7 +148,9 @@ struct End<'a> {
 /// The result of a refund that has settled or is parked; `None` in every other state.
 ///
 /// `record.tally.results` must count this result already: it is the version, and with the refund
-/// number it makes the event id, so a repeat of the same write publishes the same event.
+/// number and the outcome it makes the event id, so a repeat of the same write publishes the same
+/// event. The outcome is part of it because Redis may lose a result that was read, and end the refund
+/// otherwise then: who dedupes by the id must not miss that.
 pub fn result_of(record: &RefundRecord, gateway: &GatewayName) -> Option<Publication> {
     let end = end_of(&record.state)?;
     let refund = &record.refund;
@@ -277,7 +161,7 @@ pub fn result_of(record: &RefundRecord, gateway: &GatewayName) -> Option<Publica
         .as_ref()
         .or_else(|| own().find_map(|line| line.gateway_refund_no.as_ref()));
     let result = ResultV1 {
-        event_id: format!("{}.{version}", refund.refund_no),
+        event_id: format!("{}.{version}.{}", refund.refund_no, end.outcome.as_str()),
         version,
         gateway: Some(gateway.to_string()),
         gateway_refund_no: gateway_refund_no.map(ToString::to_string),

@@ -54,12 +54,13 @@ fn gateway() -> GatewayName {
 #[test]
 fn a_settled_refund_says_all_that_is_known() {
     let publication = result_of(&record(settled(Outcome::Succeeded)), &gateway()).unwrap();
-    assert_eq!(publication.event_id, "R1.2");
+    assert_eq!(publication.event_id, "R1.2.succeeded");
     assert_eq!(publication.refund_no, "R1");
     assert_eq!(publication.outcome, "succeeded");
     assert_eq!(
         publication.json,
-        r#"{"v":1,"event_id":"R1.2","version":2,"refund_no":"R1","account":"shop","#.to_owned()
+        r#"{"v":1,"event_id":"R1.2.succeeded","version":2,"refund_no":"R1","account":"shop","#
+            .to_owned()
             + r#""gateway":"iotpay","outcome":"succeeded","amount_cents":500,"currency":"CAD","#
             + r#""order":{"gateway_order_no":"P1"},"metadata":{"b" : 1,"a":2.50},"#
             + r#""gateway_refund_no":"G9","statuses":[{"n":1,"gateway_refund_no":"G9","#

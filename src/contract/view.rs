@@ -4,8 +4,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::evidence::{EvidenceV1, StatusV1};
 use super::request::OrderV1;
-use super::result::{EvidenceV1, OutcomeV1, StatusV1};
+use super::result::OutcomeV1;
 use crate::domain::state::{Outcome, RefundState, Settlement};
 use crate::domain::{AccountName, AmountCents, UnixMillis};
 use crate::ports::ledger::{Pause, Stored};

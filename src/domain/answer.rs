@@ -26,6 +26,11 @@ pub fn query_event(record: &RefundRecord, found: &Found, at: UnixMillis) -> Even
     }
     match verdict {
         Verdict::Succeeded => Event::Succeeded { evidence, lines: lines() },
+        // It was published as ended otherwise: repeating itself does not make the gateway right.
+        Verdict::Failed if is_contradicted(record) => {
+            let note = "the gateway still calls it failed".to_owned();
+            Event::NoAnswer { note, retry_after_ms: None }
+        }
         Verdict::Failed => Event::Failed { evidence, lines: lines() },
         Verdict::Processing => Event::StillProcessing {
             gateway_refund_no: lines().into_iter().find_map(|line| line.gateway_refund_no),
@@ -45,6 +50,12 @@ pub fn query_event(record: &RefundRecord, found: &Found, at: UnixMillis) -> Even
         Verdict::Inconclusive(note) => Event::Inconclusive { note },
         Verdict::NoInformation(note) => Event::NoAnswer { note, retry_after_ms: None },
     }
+}
+
+/// Whether a person has to decide between what was published and what the gateway tells now.
+fn is_contradicted(record: &RefundRecord) -> bool {
+    let RefundState::Parked(parking) = &record.state else { return false };
+    parking.cause == ParkCause::Contradiction
 }
 
 /// What an answer says about a refund that has settled, where it does not simply replace the end.

@@ -11,7 +11,8 @@
 //! | [`refund`] | what was asked (immutable) and what has happened since |
 //! | [`event`], [`state`], [`transitions`] | what can happen, where a refund can stand, and what may follow what |
 //! | [`evidence`], [`answer`] | what an answer of a gateway proves, and what it makes happen |
-//! | [`step`] | what happens next, and when: the only such decision |
+//! | [`step`], `consequence` | what happens next, and when: the only such decision |
+//! | [`send`] | what must be true right before bytes leave |
 //! | [`schedule`] | how long to wait |
 //! | [`policy`] | the numbers an account may choose |
 //! | [`order`] | how much of an order may still be refunded |
@@ -20,6 +21,7 @@
 pub mod amount;
 pub mod answer;
 pub mod breaker;
+mod consequence;
 pub mod event;
 pub mod evidence;
 pub mod ids;
@@ -27,6 +29,7 @@ pub mod order;
 pub mod policy;
 pub mod refund;
 pub mod schedule;
+pub mod send;
 pub mod state;
 pub mod states_page;
 pub mod step;

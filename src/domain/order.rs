@@ -2,8 +2,8 @@
 //!
 //! Every refund of an order holds its amount from admission on; only a settled failure frees it.
 //! One refund of an order is in flight at a time, the others wait in the order of their admission.
-//! The Redis scripts `admit` and `commit` do the same arithmetic; the conformance suite holds the
-//! two against each other.
+//! The Redis scripts `admit`, `commit` and `clear` do the same arithmetic; the conformance suite holds
+//! the two against each other.
 
 use std::collections::VecDeque;
 
@@ -128,6 +128,11 @@ impl OrderAccount {
         self.held
     }
 
+    /// Whether more is held than was paid, as a correction may make it: nothing more of it may be sent.
+    pub fn is_overdrawn(&self) -> bool {
+        self.paid.is_some_and(|paid| self.held > paid)
+    }
+
     /// No submit for this order before this moment.
     pub fn gate_at(&self) -> UnixMillis {
         self.gate_at
@@ -159,8 +164,10 @@ mod tests {
         order.reserve(&no(1), cents(60), Some(cents(100)), now).unwrap();
         order.finish(&no(1), &ended(Reserve::Free(cents(60)), 0));
         order.reserve(&no(2), cents(100), None, now).unwrap();
+        assert!(!order.is_overdrawn(), "all that was paid, and no more");
         assert_eq!(order.finish(&no(1), &ended(Reserve::HoldAgain(cents(60)), 0)), None);
         assert_eq!(order.held_cents(), 160);
+        assert!(order.is_overdrawn());
         assert!(order.reserve(&no(3), cents(1), None, now).is_err());
     }
 

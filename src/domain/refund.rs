@@ -164,6 +164,19 @@ impl RefundRecord {
         }
     }
 
+    /// Whether the refund has settled at some time: then its order's turn was passed on, and its amount
+    /// may have been freed and promised to others.
+    pub fn has_ended_before(&self) -> bool {
+        use EventKind as E;
+        let ends = |event| {
+            matches!(
+                event,
+                E::Succeeded | E::Failed | E::RefusalConfirmed | E::Resolved | E::Abandoned
+            )
+        };
+        self.history.iter().any(|line| ends(line.event))
+    }
+
     /// The line that a full history can best do without.
     fn least_telling(&self) -> usize {
         let of = |wanted: fn(EventKind) -> bool| {

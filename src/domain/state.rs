@@ -45,6 +45,11 @@ pub enum ParkCause {
     Poison,
     /// It had settled, and the gateway now tells otherwise.
     Contradiction,
+    /// Its order would give back more than was paid: another refund of it turned out to have moved
+    /// money after all.
+    OverRefund,
+    /// It is more than its account may send in a day.
+    DailyLimit,
 }
 
 impl ParkCause {
@@ -58,6 +63,8 @@ impl ParkCause {
         Self::ParamsChanged,
         Self::Poison,
         Self::Contradiction,
+        Self::OverRefund,
+        Self::DailyLimit,
     ];
 
     /// The code that results and records carry.
@@ -71,6 +78,8 @@ impl ParkCause {
             Self::ParamsChanged => "params_changed",
             Self::Poison => "poison",
             Self::Contradiction => "contradiction",
+            Self::OverRefund => "over_refund",
+            Self::DailyLimit => "daily_limit",
         }
     }
 }

@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::answer::query_event;
+use crate::domain::Grade;
+use crate::domain::answer::{query_event, set_aside};
 use crate::domain::evidence::{Found, StatusLine, StatusWord};
 use crate::domain::policy::Duplicates;
 use crate::domain::refund::tests::admitted;
-use crate::domain::state::{Decision, Outcome, Refusal};
+use crate::domain::state::{Decision, Outcome, ParkCause, Refusal};
 
 const MINUTE: u64 = 60_000;
 
@@ -477,6 +478,53 @@ fn a_correction_publishes_anew_and_holds_again_what_was_freed() {
         let reserve = corrected.order.unwrap().reserve;
         assert_eq!(reserve, Reserve::HoldAgain(failed.refund.amount), "{word}");
     }
+}
+
+#[test]
+fn what_has_ended_once_is_never_sent_again() {
+    let policy = policy(Duplicates::Replays);
+    let accepted = Event::Accepted { gateway_refund_no: None };
+    let held = after(submitting(), accepted, at(0), &policy).record;
+    let failed = query_event(&held, &found("FAIL", 500, Grade::A), at(1));
+    let failed = after(held, failed, at(1), &policy).record;
+    let other = query_event(&failed, &found("PROCESSING", 500, Grade::A), at(2));
+    let parked = after(failed, other, at(2), &policy).record;
+    let mut record = after(parked, Event::Released(by()), at(3), &policy).record;
+    for minute in [4, 5, 20] {
+        record = after(record, not_found(), at(minute), &policy).record;
+    }
+    let RefundState::Parked(parking) = &record.state else { panic!("{:?}", record.state) };
+    assert_eq!(parking.cause, ParkCause::NotFound);
+}
+
+#[test]
+fn a_gateway_that_repeats_itself_does_not_decide_a_contradiction() {
+    let policy = Policy::default();
+    let accepted = Event::Accepted { gateway_refund_no: None };
+    let held = after(submitting(), accepted, at(0), &policy).record;
+    let paid = query_event(&held, &found("SUCCESS", 500, Grade::A), at(1));
+    let paid = after(held, paid, at(1), &policy).record;
+    let other = query_event(&paid, &found("FAIL", 500, Grade::A), at(2));
+    let parked = after(paid, other, at(2), &policy).record;
+    let again = query_event(&parked, &found("FAIL", 500, Grade::A), at(3_000));
+    assert!(matches!(again, Event::NoAnswer { .. }), "{again:?}");
+    let right = query_event(&parked, &found("SUCCESS", 500, Grade::A), at(3_000));
+    assert!(matches!(right, Event::Succeeded { .. }), "{right:?}");
+}
+
+#[test]
+fn a_refusal_after_a_loss_of_writes_may_not_be_of_the_only_send() {
+    let policy = Policy::default();
+    let doubt = Event::WritesLost { note: String::new() };
+    let mut record = after(submitting(), doubt, at(0), &policy).record;
+    for minute in [1, 2, 12] {
+        record = after(record, not_found(), at(minute), &policy).record;
+    }
+    let sent = after(record, Event::SubmitStarted, at(13), &policy).record;
+    let refusal = Refusal { code: "0014".into(), message: String::new(), grade: Grade::A };
+    let refused = after(sent, Event::SubmitRefused(refusal), at(13), &policy).record;
+    let absent = after(refused, not_found(), at(14), &policy).record;
+    assert_eq!(absent.state.kind(), StateKind::Refused);
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl UnixMillis {
 
     /// How many milliseconds have passed since `earlier`; 0 if it lies in the future.
     pub fn since(self, earlier: Self) -> u64 {
-        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+        if self > earlier { self.0.abs_diff(earlier.0) } else { 0 }
     }
 
     /// Reads RFC 3339 with any offset.

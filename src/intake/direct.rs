@@ -75,6 +75,10 @@ pub async fn enqueue(
             metrics::request("http", "duplicate");
             Enqueued::Duplicate(refund_no)
         }
+        // Only an entry of the stream can have been answered, and there is none here.
+        Verdict::Decided => {
+            return Err(LedgerError::Unavailable("the ledger spoke of an entry".into()));
+        }
         Verdict::Unreadable(why) => {
             tracing::error!(refund.no = %refund_no, why, "left for a newer refundd");
             Enqueued::Unreadable(why)

@@ -139,6 +139,10 @@ async fn settle(parts: &Parts, admission: &Admission, answer: Admitted) -> Resul
             metrics::request("stream", "duplicate");
             parts.ledger.refuse(&Refusal { entry: entry.cloned(), ..Refusal::default() }).await
         }
+        Verdict::Decided => {
+            tracing::info!(refund.no = %refund.refund_no, "was answered before, nothing to do");
+            Ok(())
+        }
         Verdict::Unreadable(why) => {
             tracing::error!(refund.no = %refund.refund_no, why, "left pending for a newer worker");
             Ok(())

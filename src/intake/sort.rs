@@ -61,6 +61,8 @@ pub(super) enum Verdict {
     Duplicate,
     /// What is stored under its number cannot be read here; a newer worker can.
     Unreadable(String),
+    /// Its entry was answered before: nothing is left to do.
+    Decided,
     /// It leads to no refund.
     Refused(Fault),
 }
@@ -109,6 +111,7 @@ pub(super) fn verdict(refund: &Refund, answer: Admitted) -> Verdict {
         Admitted::Waiting => return Verdict::New { waits: true },
         Admitted::Unreadable(why) => return Verdict::Unreadable(why),
         Admitted::Known(first) if first.same_content(refund) => return Verdict::Duplicate,
+        Admitted::Decided => return Verdict::Decided,
         Admitted::Known(_) => fault(
             RejectCode::Conflict,
             "refund_no",

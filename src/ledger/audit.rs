@@ -1,4 +1,4 @@
-//! The audit trail, as people read it: what others did to refunds, and what workers refused to do.
+//! The audit trail, as people read it: what others did to refunds, and when writes may have been lost.
 //!
 //! Key: stream `audit`, written by the scripts, read here only.
 
@@ -36,7 +36,7 @@ impl AuditLine {
 /// What `XREAD` answers: streams with their entries, each an id and a flat list of fields.
 type Reply = Option<Vec<(String, Vec<(String, Vec<String>)>)>>;
 
-/// Reads `{ns}:audit`. About the newest 10,000 lines are kept.
+/// Reads `{ns}:audit`. About the newest 1,000,000 lines are kept.
 #[derive(Debug)]
 pub struct AuditTrail {
     connector: Connector,

@@ -125,6 +125,24 @@ impl Fitness for Connector {
 }
 
 impl Health {
+    /// What is no reason to refuse this Redis, but a person should know, in whole sentences.
+    pub fn doubts(&self) -> Vec<&'static str> {
+        let mut doubts = Vec::new();
+        if !self.aof {
+            doubts.push(
+                "this Redis keeps no append-only file: refunds are lost when it restarts; set \
+                 appendonly yes and appendfsync always",
+            );
+        }
+        if self.run_id.is_empty() {
+            doubts.push(
+                "this Redis names no run_id in INFO: a restart or failover that loses writes is noticed \
+                 by refundd's own counter only; let INFO name it",
+            );
+        }
+        doubts
+    }
+
     fn check(&self) -> Result<(), LedgerError> {
         let mut parts = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
@@ -208,6 +226,17 @@ mod tests {
         assert!(evicts.contains("noeviction"), "{evicts}");
         let replica = Health { primary: false, ..health("7.0.15", "noeviction") };
         assert!(replica.check().is_err());
+    }
+
+    #[test]
+    fn what_a_person_should_know_of_a_redis_that_will_do_is_said() {
+        let plain = health("7.0.15", "noeviction");
+        let [aof, run_id] = plain.doubts()[..] else { panic!("{:?}", plain.doubts()) };
+        assert!(aof.contains("appendonly yes") && run_id.contains("run_id"), "{aof} {run_id}");
+        let named = Health { run_id: "1f".to_owned(), ..plain.clone() };
+        assert_eq!(named.doubts(), [aof]);
+        assert_eq!(Health { aof: true, ..plain }.doubts(), [run_id]);
+        assert!(Health { aof: true, ..named }.doubts().is_empty());
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use crate::domain::state::{Event, StateKind};
 use crate::domain::step::ClaimFacts;
-use crate::domain::{GatewayName, Policy, Refund, RefundRecord, UnixMillis, step};
+use crate::domain::{GatewayName, OrderRef, Policy, RefundRecord, UnixMillis, step};
 
 /// What a lease says about the refund that it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hold {
     /// Whether an intent to submit was recorded.
     pub(super) mark: Mark,
-    /// Leases in a row that ran out without a commit.
+    /// Leases in a row that ran out without a commit, in the run that gave them: one that was lost
+    /// with its run says nothing against the refund.
     pub(super) crashes: u32,
     /// When the first of these leases began: the moment of the intent, if there is one.
     pub(super) since: UnixMillis,
@@ -60,11 +61,11 @@ pub(super) fn as_held(record: RefundRecord, hold: Hold) -> RefundRecord {
     }
 }
 
-/// The fields of the hash `orders` that a refund's order may be found under: the gateway's id
-/// first, the merchant's second.
-pub(super) fn order_ids(scope: &GatewayName, refund: &Refund) -> (String, String) {
-    let gateway = refund.order.gateway_order_no().map(|no| format!("{scope}/g:{no}"));
-    let merchant = refund.order.order_no().map(|no| format!("{scope}/o:{no}"));
+/// The fields of the hash `orders` that an order may be found under: the gateway's id first, the
+/// merchant's second.
+pub(super) fn order_ids(scope: &GatewayName, order: &OrderRef) -> (String, String) {
+    let gateway = order.gateway_order_no().map(|no| format!("{scope}/g:{no}"));
+    let merchant = order.order_no().map(|no| format!("{scope}/o:{no}"));
     match (gateway, merchant) {
         (Some(first), second) => (first, second.unwrap_or_default()),
         (None, second) => (second.unwrap_or_default(), String::new()),

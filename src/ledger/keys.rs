@@ -38,9 +38,14 @@ impl Keys {
         self.key("quarantine")
     }
 
-    /// Stream; what stale workers knew and what people did. Capped by length.
+    /// Stream; what people did, and when writes may have been lost. Capped at about 1,000,000 lines.
     pub fn audit(&self) -> String {
         self.key("audit")
+    }
+
+    /// Stream; what workers knew whose leases were over. Capped at about 100,000 lines.
+    pub fn stale(&self) -> String {
+        self.key("stale")
     }
 
     /// Hash, refund number → what was asked. Lives until the retention of a settled refund ends.
@@ -60,7 +65,7 @@ impl Keys {
     }
 
     /// Hash, refund number → fence, mark, crashes, beginning and word of the lease. Lives from claim to
-    /// commit.
+    /// commit; the word names the run of Redis in which it counts.
     pub fn leases(&self) -> String {
         self.key("leases")
     }
@@ -93,7 +98,7 @@ impl Keys {
         self.key("spent")
     }
 
-    /// Hash, refund number → the day in which it was counted. Lives as long as the refund.
+    /// Hash, refund number → the last day in which it was counted. Lives as long as the refund.
     pub fn counted(&self) -> String {
         self.key("counted")
     }

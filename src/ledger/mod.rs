@@ -12,7 +12,7 @@
 //! | `settled` | when it settled, for retention |
 //! | `pauses` | whose submits a person has stopped |
 //! | `spent`, `counted` | what each account was cleared to send in a day, and which refunds count |
-//! | `requests`, `results`, `quarantine`, `audit` | the streams |
+//! | `requests`, `results`, `quarantine`, `audit`, `stale` | the streams |
 //! | `seq` | counter that every write raises; the fences come from it |
 //! | `epoch` | which Redis wrote last, and when it was last found to have lost writes |
 //!

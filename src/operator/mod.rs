@@ -254,7 +254,9 @@ impl Desk {
                     Plan::Ended => None,
                 };
                 let record = record.clone();
-                next_of(&Stored { record, due_at, leased: false, waiting: false }, &[])
+                let lost_at = act.seen.lost_at;
+                let now = Stored { record, due_at, leased: false, waiting: false, lost_at };
+                next_of(&now, &[])
             }
         };
         Done {
@@ -271,7 +273,7 @@ impl Desk {
 /// Holds an action against the rules.
 fn allow(seen: &Stored, action: Action) -> Result<(), ActError> {
     let refund_no = || seen.record.refund.refund_no.clone();
-    match judge(Place::of(&seen.record), action) {
+    match judge(Place::of(&seen.record, seen.lost_at), action) {
         Verdict::Go => Ok(()),
         Verdict::Busy => Err(ActError::Busy(refund_no())),
         Verdict::No(why) => Err(ActError::NotAllowed { refund_no: refund_no(), why }),

@@ -5,6 +5,7 @@
 
 use crate::domain::RefundRecord;
 use crate::domain::state::{Decision, Event, Outcome, RefundState};
+use crate::domain::step::is_doubted;
 use crate::domain::time::UnixMillis;
 
 /// How a person says that a refund ended.
@@ -83,6 +84,8 @@ impl Action {
 pub enum Place {
     /// Requested, and nothing has been sent.
     Unsent,
+    /// Requested, and the ledger may have lost that it was sent.
+    Doubted,
     /// Requested, and an earlier send may have left something behind at the gateway.
     Resends,
     /// A worker is submitting it.
@@ -96,9 +99,14 @@ pub enum Place {
 }
 
 impl Place {
-    /// The place of a refund.
-    pub fn of(record: &RefundRecord) -> Self {
+    /// The place of a refund, in a ledger that was last found to have lost writes at `lost_at`.
+    pub fn of(record: &RefundRecord, lost_at: Option<UnixMillis>) -> Self {
         match &record.state {
+            RefundState::Requested { .. }
+                if record.tally.attempts == 0 && is_doubted(record, lost_at) =>
+            {
+                Self::Doubted
+            }
             RefundState::Requested { .. } if record.tally.attempts == 0 => Self::Unsent,
             RefundState::Requested { .. } => Self::Resends,
             RefundState::Submitting { .. } => Self::Submitting,
@@ -137,6 +145,18 @@ pub const fn judge(place: Place, action: Action) -> Verdict {
         (P::Unsent, A::Resolve(_)) => {
             V::No("nothing has been sent, so nothing can have ended; abandon withdraws it")
         }
+        (P::Doubted, A::Abandon) => V::No(
+            "Redis may have lost that it was sent, so the gateway is asked about it before its first \
+             submit; abandon it after that",
+        ),
+        (P::Doubted, A::Check | A::Release) => V::No(
+            "Redis may have lost that it was sent, so refundd asks the gateway about it by itself when \
+             it is due, before anything is sent",
+        ),
+        (P::Doubted, A::Resolve(_)) => V::No(
+            "Redis may have lost that it was sent, so the gateway is asked about it before its first \
+             submit; resolve it after that, if it is still needed",
+        ),
         (P::Resends, A::Check) => V::No(
             "the gateway was asked and does not know it, so it is about to be sent again; check it \
              after that",
@@ -144,8 +164,9 @@ pub const fn judge(place: Place, action: Action) -> Verdict {
         (P::Resends, A::Release) => {
             V::No("it is not parked: it is about to be sent again by itself")
         }
-        (P::Resends, A::Resolve(_) | A::Abandon) => V::No(
-            "it was sent before and is about to be sent again; do this once that send has an answer",
+        (P::Resends, A::Resolve(_)) => V::No(
+            "it was sent before and is about to be sent again; abandon keeps it from that, and resolve \
+             then says how it ended",
         ),
         (P::Open, A::Release) => {
             V::No("it is not parked: refundd goes on asking about it by itself; check asks at once")
@@ -176,7 +197,7 @@ pub const fn judge(place: Place, action: Action) -> Verdict {
             V::No("it has ended, so there is nothing to abandon; resolve corrects how it ended")
         }
 
-        (P::Unsent, A::Abandon)
+        (P::Unsent | P::Resends, A::Abandon)
         | (P::Open | P::Parked, A::Check | A::Resolve(_) | A::Abandon)
         | (P::Parked, A::Release)
         | (P::Ended(_), A::Check)

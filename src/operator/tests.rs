@@ -177,7 +177,8 @@ fn every_action_at_every_place_is_allowed_or_refused_as_listed() {
     // check, release, resolve succeeded, resolve failed, abandon
     let rules = [
         (Place::Unsent, "no no no no go"),
-        (Place::Resends, "no no no no no"),
+        (Place::Doubted, "no no no no no"),
+        (Place::Resends, "no no no no go"),
         (Place::Submitting, "busy busy busy busy busy"),
         (Place::Open, "go no go go go"),
         (Place::Parked, "go go go go go"),
@@ -196,7 +197,10 @@ fn every_action_at_every_place_is_allowed_or_refused_as_listed() {
         assert_eq!(found.join(" "), expected, "{place:?}");
     }
     let places = every_place();
-    assert!(places.iter().all(|record| rules.iter().any(|(place, _)| *place == Place::of(record))));
+    assert!(places.iter().all(|record| {
+        let place = Place::of(record, None);
+        rules.iter().any(|(listed, _)| *listed == place)
+    }));
 }
 
 #[test]
@@ -205,9 +209,9 @@ fn what_the_rules_allow_is_legal_in_the_machine_and_what_they_refuse_is_explaine
     let kinds = records.iter().map(|record| record.state.kind());
     let kinds: std::collections::BTreeSet<_> = kinds.collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), StateKind::ALL, "every state is tried");
-    for record in records {
+    for (record, lost_at) in records.into_iter().flat_map(|r| [(r.clone(), None), (r, Some(T0))]) {
         for action in Action::ALL.iter().copied() {
-            match (judge(Place::of(&record), action), action.event(T0, by())) {
+            match (judge(Place::of(&record, lost_at), action), action.event(T0, by())) {
                 (Verdict::Go, Some(event)) => {
                     apply(record.state.clone(), &event).expect("the machine has this edge");
                 }
@@ -218,6 +222,42 @@ fn what_the_rules_allow_is_legal_in_the_machine_and_what_they_refuse_is_explaine
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_refund_that_redis_may_have_lost_the_send_of_is_not_withdrawn_before_it_was_asked_about()
+{
+    let room = Room::after(&[]).await;
+    room.ledger.lose_writes_since(room.ledger.backup(), T0);
+    let before = room.record().await;
+    for action in Action::ALL.iter().copied() {
+        let refused = room.act(action, None).await.unwrap_err();
+        assert!(matches!(refused, ActError::NotAllowed { .. }), "{action:?}");
+        assert!(refused.to_string().contains("Redis may have lost that it was sent"), "{refused}");
+    }
+    let seen = room.desk.look(&no("R1")).await.unwrap();
+    assert!(room.desk.intent(&seen, Action::Abandon).is_err());
+    assert_eq!((room.record().await, room.written()), (before, (0, 0)));
+    // What was pushed after the loss is not doubted, and what was asked about is withdrawn or given up.
+    let mut record = admitted("R2", 100, T0.plus(1));
+    record.refund.order = room.record().await.refund.order;
+    let late = Admission { record, due_at: T0, entry: None };
+    room.ledger.admit(&[late], T0.plus(1)).await.unwrap();
+    let asked = Asked { refund_no: no("R2"), action: Action::Abandon, by: by(), expected: None };
+    assert_eq!(room.desk.act(&asked).await.unwrap().change, "requested -> settled (withdrawn)");
+    happen(&room.ledger, &[Event::WritesLost { note: "lost".to_owned() }]).await;
+    let done = room.act(Action::Abandon, None).await.unwrap();
+    assert_eq!(done.change, "unconfirmed -> settled (given_up)");
+}
+
+#[tokio::test]
+async fn what_was_seen_before_a_loss_of_writes_is_not_acted_on() {
+    let room = Room::after(&[]).await;
+    let seen = room.desk.look(&no("R1")).await.unwrap();
+    let act = room.desk.decide(seen, Action::Abandon, &by(), T0).unwrap();
+    room.ledger.lose_writes_since(room.ledger.backup(), T0);
+    assert_eq!(room.ledger.act(&act, T0).await.unwrap(), Acted::Changed);
+    assert_eq!(room.record().await.state.kind(), StateKind::Requested);
 }
 
 #[tokio::test]
@@ -250,7 +290,7 @@ async fn a_refund_resolved_as_failed_publishes_the_next_version_and_frees_its_am
     assert!(matches!(room.admit("R2", 600).await, Admitted::OverRefund { .. }));
     let done = room.act(RESOLVE_FAILED, None).await.unwrap();
     assert_eq!(done.change, "parked -> settled (failed)");
-    assert_eq!(done.event_id.as_deref(), Some("R1.2"));
+    assert_eq!(done.event_id.as_deref(), Some("R1.2.failed"));
     let result = room.published();
     assert_eq!((&result["version"], &result["outcome"]), (&2.into(), &"failed".into()));
     assert_eq!((&result["code"], &result["gateway"]), (&"resolved".into(), &"gw-now".into()));
@@ -281,7 +321,7 @@ async fn an_end_can_be_corrected_by_a_person_in_both_directions() {
     assert_eq!(room.published()["version"], 3);
     assert!(matches!(room.admit("R2", 600).await, Admitted::OverRefund { .. }), "held again");
     let done = room.act(RESOLVE_FAILED, None).await.unwrap();
-    assert_eq!(done.event_id.as_deref(), Some("R1.4"));
+    assert_eq!(done.event_id.as_deref(), Some("R1.4.failed"));
     assert_eq!(room.admit("R2", 600).await, Admitted::New);
 }
 
@@ -327,12 +367,13 @@ async fn nothing_is_done_to_a_refund_that_a_worker_submits() {
 }
 
 #[tokio::test]
-async fn a_refund_that_is_about_to_be_sent_again_is_not_withdrawn() {
+async fn a_refund_that_is_about_to_be_sent_again_can_be_kept_from_it_and_stays_reserved() {
     let room = Room::after(&[unknown(), Event::ResubmitCleared]).await;
-    let refused = room.act(Action::Abandon, None).await.unwrap_err();
-    assert!(matches!(refused, ActError::NotAllowed { .. }), "{refused}");
-    assert!(room.record().await.state.holds());
-    assert_eq!(room.written(), (0, 0));
+    let done = room.act(Action::Abandon, None).await.unwrap();
+    assert_eq!(done.change, "requested -> settled (given_up)");
+    assert!(room.record().await.state.holds(), "it was sent before");
+    let failed = room.act(RESOLVE_FAILED, None).await.unwrap();
+    assert_eq!(failed.change, "settled (given_up) -> settled (failed)");
 }
 
 /// A clock that lets a worker have its way with `R1` whenever it is asked, some times.
@@ -464,7 +505,9 @@ async fn a_pause_holds_submits_until_it_is_taken_back_and_says_whether_it_is_new
     assert_eq!(next_of(&stored, &room.desk.pauses().await.unwrap()), "waits: submits are paused");
     let claim = room.ledger.claim(1, T0, T0.plus(1_000)).await.unwrap().claims.remove(0);
     let account = claim.record.refund.account.clone();
-    let ask = [Clearance { lease: claim.lease, account, daily: None }];
+    let refund = &claim.record.refund;
+    let order = (claim.record.order_scope.clone(), refund.order.clone());
+    let ask = [Clearance { lease: claim.lease, account, order, daily: None }];
     assert_eq!(room.ledger.clear(&ask, T0).await.unwrap(), [Cleared::Paused]);
     // The pause of all is another one.
     assert!(!room.desk.resume(None, &by()).await.unwrap().changed);

@@ -36,7 +36,8 @@ fn order(order: &OrderRef) -> String {
 }
 
 fn effect(record: &RefundRecord, action: Action, policy: Option<&Policy>) -> String {
-    match (action, Place::of(record)) {
+    // Whether a send may have been lost was asked before: it is refused, and has no effect.
+    match (action, Place::of(record, None)) {
         (Action::Check, _) => "The gateway is asked about it at once.".to_owned(),
         (Action::Release, _) => after_release(record, policy),
         (Action::Resolve(Resolution::Succeeded), _) => {
@@ -77,7 +78,9 @@ pub(super) fn after_release(record: &RefundRecord, policy: Option<&Policy>) -> S
         unknown.not_found_min,
         unknown.visibility_ms / 1_000
     );
-    let resend = if record.tally.attempts == 0 {
+    let resend = if record.has_ended_before() {
+        format!("It had ended before and is not sent again: {absent}, it is parked again.")
+    } else if record.tally.attempts == 0 {
         format!("It is sent only {absent}.")
     } else if !policy.duplicates.is_certified() {
         format!(

@@ -9,7 +9,8 @@ use super::ledger::{Publication, Stored};
 /// A change that a person makes to a refund, computed by the domain from what they saw.
 #[derive(Debug, Clone)]
 pub struct Act {
-    /// The refund as it was read; nothing is written if it has changed since.
+    /// The refund as it was read; nothing is written if it has changed since, or
+    /// the ledger has lost writes since.
     pub seen: Stored,
     /// The record to store.
     pub record: RefundRecord,
@@ -44,7 +45,8 @@ pub enum Acted {
     /// Stored, with its audit line. Durable. A worker that was asking about the refund has lost its
     /// lease.
     Stored,
-    /// The refund is not what it was when it was read; nothing was written.
+    /// The refund is not what it was when it was read, or the ledger has been found to have lost writes
+    /// since; nothing was written.
     Changed,
     /// A worker is submitting it at this moment; nothing was written.
     Submitting,

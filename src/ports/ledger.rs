@@ -12,11 +12,13 @@ use async_trait::async_trait;
 
 pub use super::acts::{Act, Acted, Audit, Pause};
 pub use super::ops::{Counts, OVERDUE_MS};
+pub use super::views::{Filter, Page, Stored};
 use crate::domain::order::OrderChange;
 use crate::domain::refund::RefundRecord;
-use crate::domain::state::StateKind;
 use crate::domain::step::{ClaimFacts, Plan};
-use crate::domain::{AccountName, AmountCents, Refund, RefundNo, UnixMillis};
+use crate::domain::{
+    AccountName, AmountCents, GatewayName, OrderRef, Refund, RefundNo, UnixMillis,
+};
 
 /// Why the ledger did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +91,10 @@ pub enum Admitted {
     /// The two order ids belong to two orders that the ledger knows apart. Nothing was written,
     /// not acknowledged.
     OrderMismatch,
+    /// The request entry has had its answer, and the refund is not (or no longer) known: it was
+    /// refused, and whoever pushed it was told so. Nothing was written, nothing is to be published,
+    /// whatever would fit by now.
+    Decided,
 }
 
 /// A request entry that leads to no refund: acknowledged together with what it leaves behind.
@@ -116,7 +122,9 @@ pub struct Publication {
 }
 
 /// What proves that a lease is still the one that was given: a number that every claim raises, and
-/// a word of the claim itself, because the number may come again after Redis has lost writes.
+/// a word of the claim itself, because the number may come again after Redis has lost writes. The word
+/// tells the run of the store that gave the lease: in another run it is stale, because the store may
+/// have come back without what others have done since, and with this lease still in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
     /// Higher with every claim, as long as Redis loses nothing.
@@ -189,11 +197,13 @@ pub struct Clearance {
     pub lease: Lease,
     /// The account that pays.
     pub account: AccountName,
+    /// The gateway whose order numbers the refund names, and the order.
+    pub order: (GatewayName, OrderRef),
     /// The daily limit of that account, if it has one.
     pub daily: Option<Daily>,
 }
 
-/// What an account may send in one day. A refund counts once, on the day of its first clearance.
+/// What an account may send in one day. A refund counts once in each day in which it is cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Daily {
     /// Days since 1970-01-01, UTC.
@@ -209,12 +219,16 @@ pub struct Daily {
 pub enum Cleared {
     /// The lease is held, nothing is paused, the amount is counted: send.
     Go,
-    /// Another worker holds the refund, or somebody acted on it: do not send, do not write.
+    /// Another worker holds the refund, somebody acted on it, or the store was started anew since the
+    /// claim: do not send, do not write.
     Lost,
     /// Submits are paused: do not send.
     Paused,
     /// The account has sent what it may send today: do not send.
     DailyLimit,
+    /// More of the order is held than was paid, because a correction has shown money that had been
+    /// thought free: never send.
+    OverRefund,
 }
 
 /// What became of a [`Commit`].
@@ -222,64 +236,9 @@ pub enum Cleared {
 pub enum Committed {
     /// Stored. Durable.
     Stored,
-    /// Another worker holds the refund, or it was released: nothing was stored but a line in the
-    /// audit trail.
+    /// Another worker holds the refund, it was released, or the store was started anew since the claim:
+    /// nothing was stored but a line that says what it knew.
     StaleFence,
-}
-
-/// A stored refund as people look at it.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    /// The record; submitting, if a worker holds it for a submit.
-    pub record: RefundRecord,
-    /// When it needs attention next; `None` if it has ended or waits for its order.
-    pub due_at: Option<UnixMillis>,
-    /// Whether a worker holds it now.
-    pub leased: bool,
-    /// Whether it waits for another refund of its order.
-    pub waiting: bool,
-}
-
-/// Which refunds to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only this state.
-    pub state: Option<StateKind>,
-    /// Only this account.
-    pub account: Option<AccountName>,
-    /// Only refunds admitted at or before this moment.
-    pub admitted_before: Option<UnixMillis>,
-    /// Only parked refunds with this cause code, or failed ones with this code.
-    pub reason: Option<String>,
-}
-
-impl Filter {
-    /// Whether `record` is wanted.
-    pub fn matches(&self, record: &RefundRecord) -> bool {
-        use crate::domain::state::RefundState;
-        let reason = || match &record.state {
-            RefundState::Parked(parking) => Some(parking.cause.as_str()),
-            RefundState::Settled(end) => end.code.as_deref(),
-            RefundState::Refused { refusal, .. } => Some(refusal.code.as_str()),
-            RefundState::Requested { .. }
-            | RefundState::Submitting { .. }
-            | RefundState::Unconfirmed { .. }
-            | RefundState::Processing { .. } => None,
-        };
-        self.state.is_none_or(|state| state == record.state.kind())
-            && self.account.as_ref().is_none_or(|account| *account == record.refund.account)
-            && self.admitted_before.is_none_or(|at| record.admitted_at <= at)
-            && self.reason.as_deref().is_none_or(|wanted| reason() == Some(wanted))
-    }
-}
-
-/// One page of a listing.
-#[derive(Debug, Default)]
-pub struct Page {
-    /// The refunds, in no promised order.
-    pub refunds: Vec<Stored>,
-    /// Where the next page begins; `None` at the end.
-    pub cursor: Option<String>,
 }
 
 /// The durable record of every refund.
@@ -291,7 +250,8 @@ pub trait Ledger: Send + Sync + Debug {
     /// Takes refunds in: dedupe, reservation on the order, record, due time and acknowledgement
     /// in one write. Answers in the order of the batch.
     ///
-    /// A repeat of an admission that was stored answers [`Admitted::Known`] with the same content.
+    /// A repeat of an admission that was stored answers [`Admitted::Known`] with the same content; one
+    /// of an entry that was refused answers [`Admitted::Decided`], also after room was made.
     async fn admit(
         &self,
         batch: &[Admission],
@@ -342,8 +302,8 @@ pub trait Ledger: Send + Sync + Debug {
     async fn put_back(&self, batch: &[PutBack], now: UnixMillis) -> Result<(), LedgerError>;
 
     /// Says whether submits may leave now, and counts their amounts where the account has a daily
-    /// limit. Answers in the order of the batch. What is counted stays counted, once a refund; a repeat
-    /// changes nothing.
+    /// limit. Answers in the order of the batch. What is counted in a day stays counted, once a refund; a
+    /// repeat in that day changes nothing.
     async fn clear(
         &self,
         batch: &[Clearance],

@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod ledger;
 pub mod ops;
 pub mod requests;
+pub mod views;
 
 pub use accounts::{Account, Accounts};
 pub use clock::{Clock, ManualClock};

@@ -10,17 +10,16 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::Parts;
 use super::clearance::{self, Clearances, day_of, next_day};
-use super::limits::{Call, Limits, Pass, Turn};
-use super::measure;
+use super::limits::{Call, Held, Limits, Pass, Turn};
+use super::{Parts, measure, others};
 use crate::contract::result_of;
 use crate::crash::{self, Point};
 use crate::domain::answer::{query_event, set_aside};
-use crate::domain::evidence::{Found, StatusLine, StatusWord};
-use crate::domain::state::{Event, IllegalTransition, Outcome, ParkCause, RefundState, StateKind};
+use crate::domain::send::{MaySend, Sending, may_send};
+use crate::domain::state::{Event, IllegalTransition, ParkCause, StateKind};
 use crate::domain::step::{Advanced, Step, advance, defer, next_step};
-use crate::domain::{Grade, RefundNo, RefundRecord, UnixMillis};
+use crate::domain::{Grade, RefundRecord, UnixMillis};
 use crate::ports::ledger::{Claim, Clearance, Cleared, Commit, Daily, Lease, PutBack};
 use crate::ports::{Account, Certainty, GatewayError, QueryAnswer, chain};
 
@@ -29,9 +28,6 @@ const NO_ANSWER_WAIT_MS: u64 = 1_000;
 
 /// How long a refund waits whose account the configuration no longer has, ms.
 const NO_ACCOUNT_WAIT_MS: u64 = 60_000;
-
-/// Most lines of other refunds that one answer is searched for.
-const OTHERS_MAX: usize = 50;
 
 /// How long the submits of an account wait that are paused, ms.
 const NOT_CLEARED_WAIT_MS: u64 = 10_000;
@@ -55,6 +51,18 @@ pub enum Done {
     Back(PutBack),
     /// Another worker decides from here, or the lease runs out by itself.
     Left,
+}
+
+/// Whether and when a submit may leave.
+#[derive(Debug, PartialEq, Eq)]
+enum Leave {
+    Now,
+    /// Not before then is it looked at again.
+    At(UnixMillis),
+    /// The lease is somebody else's.
+    Lost,
+    /// Never by a machine.
+    Never(ParkCause, &'static str),
 }
 
 /// Takes claimed refunds one step further.
@@ -109,28 +117,33 @@ impl Handler {
 
     /// Submits once. The claim has recorded the intent.
     async fn submit(&self, mut claim: Claim, account: &Account) -> Result<Done, IllegalTransition> {
-        let now = self.parts.clock.now();
         let hash = account.submitter.params_hash(&claim.record.refund);
-        if claim.record.params_hash != Some(hash) {
-            if claim.record.tally.attempts > 1 {
-                let message = "a resend would not be equal to the first send".to_owned();
-                let event = set_aside(ParkCause::ParamsChanged, message, now);
+        let (gateway, daily_cents) = (account.submitter.gateway(), account.daily_cents);
+        let sending = Sending { hash, gateway, daily_cents };
+        match may_send(&claim.record, sending, &account.policy) {
+            MaySend::Yes => {}
+            MaySend::Renew => {
+                claim.record.params_hash = Some(hash);
+                let note = "the parameters have changed since it was admitted".to_owned();
+                let event = Event::NotSent { note, retry_after_ms: None };
                 return self.commit(claim, account, &event).map(Done::Step);
             }
-            // Nothing has been sent yet. The intent is recorded anew, for what is to be sent now.
-            claim.record.params_hash = Some(hash);
-            let note = "the parameters have changed since it was admitted".to_owned();
-            let event = Event::NotSent { note, retry_after_ms: None };
-            return self.commit(claim, account, &event).map(Done::Step);
+            MaySend::Never(cause, why) => return self.park_unsent(claim, account, (cause, why)),
         }
         let pass = match self.turn(Call::Submit, &claim, account).await {
             Ok(pass) => pass,
             Err(back) => return Ok(back),
         };
         crash::pass(Point::BeforeClearance);
-        if let Some(stopped) = self.stopped(&claim, account).await {
+        let clearance = self.clearance(&claim, account).await;
+        if clearance != Leave::Now {
             self.limits.unsent(&pass, account, self.parts.clock.now());
-            return Ok(stopped);
+        }
+        match clearance {
+            Leave::Now => {}
+            Leave::At(due_at) => return Ok(Done::Back(PutBack { lease: claim.lease, due_at })),
+            Leave::Lost => return Ok(Done::Left),
+            Leave::Never(cause, why) => return self.park_unsent(claim, account, (cause, why)),
         }
         tracing::debug!(
             refund.no = %claim.lease.refund_no,
@@ -150,6 +163,7 @@ impl Handler {
             Ok(accepted) => Event::Accepted { gateway_refund_no: accepted.gateway_refund_no },
             Err(err) => {
                 self.tell_of_low_balance(account, &err, at);
+                tell_of_forgery(&claim.record, &err);
                 submit_event(&err, at)
             }
         };
@@ -176,11 +190,10 @@ impl Handler {
     }
 
     /// The last look before bytes leave: the lease is held in the ledger and long enough, and nobody
-    /// has stopped the submits. `None` means go.
-    async fn stopped(&self, claim: &Claim, account: &Account) -> Option<Done> {
-        let lease = &claim.lease;
-        let back = |due_at| Some(Done::Back(PutBack { lease: lease.clone(), due_at }));
-        let amount = claim.record.refund.amount;
+    /// has stopped the submits.
+    async fn clearance(&self, claim: &Claim, account: &Account) -> Leave {
+        let (lease, refund) = (&claim.lease, &claim.record.refund);
+        let amount = refund.amount;
         let today = |limit_cents| {
             let day = day_of(self.parts.clock.now());
             Daily { day, amount, limit_cents }
@@ -188,22 +201,28 @@ impl Handler {
         let question = Clearance {
             lease: lease.clone(),
             account: account.name.clone(),
+            order: (claim.record.order_scope.clone(), refund.order.clone()),
             daily: account.daily_cents.map(today),
         };
         let answer = self.clearances.ask(&self.parts, question).await;
         // Whoever was stopped for a while must not send: the lease must outlast the longest call.
         let now = self.parts.clock.now();
         match answer {
-            Some(Cleared::Go) if now.plus(account.longest_call_ms) < lease.until => None,
-            Some(Cleared::Go) => back(now),
-            None => back(now.plus(NO_ANSWER_WAIT_MS)),
-            Some(Cleared::Lost) => Some(Done::Left),
+            Some(Cleared::Go) if now.plus(account.longest_call_ms) < lease.until => Leave::Now,
+            Some(Cleared::Go) => Leave::At(now),
+            None => Leave::At(now.plus(NO_ANSWER_WAIT_MS)),
+            Some(Cleared::Lost) => Leave::Lost,
+            Some(Cleared::OverRefund) => Leave::Never(
+                ParkCause::OverRefund,
+                "its order would give back more than was paid: an earlier refund of it has moved money \
+                 after all",
+            ),
             Some(Cleared::Paused) => {
                 if self.limits.tell(account, "paused", now) {
                     tracing::warn!(account = %account.name, "submits are paused; its refunds wait");
                 }
-                let hold = (0, now.plus(NOT_CLEARED_WAIT_MS));
-                back(self.limits.hold(account, &lease.refund_no, hold, now))
+                let hold = (Held::Paused, now.plus(NOT_CLEARED_WAIT_MS));
+                Leave::At(self.limits.hold(account, &lease.refund_no, hold, now))
             }
             Some(Cleared::DailyLimit) => {
                 if self.limits.tell(account, "daily limit", now) {
@@ -213,8 +232,9 @@ impl Handler {
                         "it has sent what it may send today; its refunds wait"
                     );
                 }
-                let hold = (amount.get(), next_day(now).min(now.plus(DAILY_WAIT_MAX_MS)));
-                back(self.limits.hold(account, &lease.refund_no, hold, now))
+                let until = next_day(now).min(now.plus(DAILY_WAIT_MAX_MS));
+                let hold = (Held::From(amount.get()), until);
+                Leave::At(self.limits.hold(account, &lease.refund_no, hold, now))
             }
         }
     }
@@ -251,7 +271,7 @@ impl Handler {
             Ok(QueryAnswer::Found(found)) => {
                 let event = query_event(&claim.record, &found, at);
                 if claim.record.state.kind() != StateKind::Parked {
-                    self.tell_others(&claim.record, found);
+                    others::look_after(&self.parts, &claim.record, found);
                 }
                 event
             }
@@ -264,19 +284,6 @@ impl Handler {
             Err(err) => query_error(&claim.record, &err, at),
         };
         self.commit(claim, account, &event).map(Done::Step)
-    }
-
-    /// Looks after the other refunds of the order that the answer shows as final, in a task of its
-    /// own: the answer about this refund is stored first, whatever becomes of the others.
-    fn tell_others(&self, record: &RefundRecord, found: Found) {
-        let own = record.refund.refund_no.clone();
-        let is_final = |word| matches!(word, StatusWord::Success | StatusWord::Failed);
-        let mut others = found.lines;
-        others.retain(|line| line.refund_no != own.as_str() && is_final(line.word));
-        others.truncate(OTHERS_MAX);
-        if found.grade == Grade::A && !others.is_empty() {
-            tokio::spawn(tell_others(self.parts.clone(), own, others));
-        }
     }
 
     /// Stops a refund whose handling has failed too often; one that is parked already is left alone
@@ -312,6 +319,20 @@ impl Handler {
         Ok(commit(claim.lease, deferred, &scope))
     }
 
+    /// Stops a refund for a person whose submit has not left: no attempt was made.
+    fn park_unsent(
+        &self,
+        claim: Claim,
+        account: &Account,
+        (cause, why): (ParkCause, &str),
+    ) -> Result<Done, IllegalTransition> {
+        let at = self.parts.clock.now();
+        let not_sent = Event::NotSent { note: why.to_owned(), retry_after_ms: None };
+        let record = defer(claim.record, &not_sent, at, 0)?.record;
+        let event = set_aside(cause, why.to_owned(), at);
+        self.commit(Claim { record, ..claim }, account, &event).map(Done::Step)
+    }
+
     /// What `event` makes of the refund, ready for the ledger.
     fn commit(
         &self,
@@ -336,13 +357,17 @@ fn submit_event(err: &GatewayError, at: UnixMillis) -> Event {
     }
 }
 
+/// Somebody else's answer, or a key that is wrong: not even a success in it is used.
+fn tell_of_forgery(record: &RefundRecord, err: &GatewayError) {
+    if matches!(err, GatewayError::BadSignature(_)) {
+        tracing::error!(refund.no = %record.refund.refund_no, %err, "security: answer not used");
+    }
+}
+
 /// What the error of a query proves: nothing, unless it is a signed contradiction.
 fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Event {
     let note = chain(err);
-    if matches!(err, GatewayError::BadSignature(_)) {
-        // Somebody else's answer, or a key that is wrong.
-        tracing::error!(refund.no = %record.refund.refund_no, %err, "security: answer not used");
-    }
+    tell_of_forgery(record, err);
     match err.certainty() {
         Certainty::Contradicted
             if !matches!(record.state.kind(), StateKind::Parked | StateKind::Settled) =>
@@ -354,45 +379,6 @@ fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Eve
         | Certainty::Refused(_)
         | Certainty::Unknown => Event::NoAnswer { note, retry_after_ms: err.retry_after_ms() },
     }
-}
-
-/// Other refunds of the order that a signed answer shows as final are asked about now. Money that
-/// went out under a number that nobody knows, or against what was published, is reported.
-async fn tell_others(parts: Parts, own: RefundNo, lines: Vec<StatusLine>) {
-    for line in lines {
-        let Ok(no) = RefundNo::parse(&line.refund_no) else { continue };
-        match parts.ledger.find(&no).await {
-            Ok(Some(stored)) => {
-                if contradicts(&stored.record, line.word) {
-                    tracing::error!(
-                        refund.no = %no,
-                        status = line.status,
-                        "the gateway contradicts the published outcome; it is asked again"
-                    );
-                }
-                // Only a shortcut for what is under way: its own schedule asks anyway. What has ended is
-                // asked about again only where this answer contradicts it.
-                if stored.record.state.kind() != StateKind::Settled
-                    || contradicts(&stored.record, line.word)
-                {
-                    drop(parts.ledger.nudge(&[no], parts.clock.now()).await);
-                }
-            }
-            Ok(None) if line.word == StatusWord::Success => tracing::warn!(
-                refund.no = %own,
-                other = line.refund_no,
-                amount_cents = line.amount_cents,
-                "the gateway shows a refund of this order that nobody asked refundd for"
-            ),
-            Ok(None) | Err(_) => {}
-        }
-    }
-}
-
-/// Whether a final word of the gateway is not the outcome that was published.
-fn contradicts(record: &RefundRecord, word: StatusWord) -> bool {
-    let RefundState::Settled(end) = &record.state else { return false };
-    (end.outcome == Outcome::Succeeded) != (word == StatusWord::Success)
 }
 
 /// Everything that a step of a refund writes, in one commit.

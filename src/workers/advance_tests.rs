@@ -6,8 +6,10 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::domain::order::Reserve;
+use crate::domain::policy::Duplicates;
 use crate::domain::refund::ParamsHash;
 use crate::domain::step::{ClaimFacts, Plan};
+use crate::domain::{Policy, RefundNo, RefundState};
 use crate::ledger::MemoryLedger;
 use crate::ports::ledger::{Committed, Pause};
 use crate::ports::{Acceptance, Accounts, Clock, Ledger, ManualClock};
@@ -69,14 +71,15 @@ impl Desk {
         self.clock.set(back.due_at);
     }
 
-    fn no(&self) -> RefundNo {
-        RefundNo::parse("R1").unwrap()
-    }
-
     async fn step(&self) -> RefundRecord {
         let claim = self.claim().await;
         self.handle(claim).await
     }
+}
+
+/// The one refund.
+fn no() -> RefundNo {
+    RefundNo::parse("R1").unwrap()
 }
 
 #[tokio::test]
@@ -92,7 +95,7 @@ async fn an_accepted_refund_is_polled_until_it_settles_and_published_once() {
     assert_eq!(desk.gateway.called(), ["submit", "query", "query"]);
     let results = desk.ledger.results();
     assert_eq!(results.len(), 1);
-    assert_eq!((results[0].event_id.as_str(), results[0].outcome), ("R1.1", "succeeded"));
+    assert_eq!((results[0].event_id.as_str(), results[0].outcome), ("R1.1.succeeded", "succeeded"));
 }
 
 #[tokio::test]
@@ -129,7 +132,7 @@ async fn a_worker_that_was_held_up_for_its_whole_lease_sends_nothing() {
     desk.clock.advance(LEASE_MS - LONGEST_CALL_MS); // a call begun now could outlast the lease
     desk.put_back(claim).await;
     assert_eq!(desk.gateway.called(), Vec::<&str>::new());
-    let record = desk.ledger.find(&desk.no()).await.unwrap().unwrap().record;
+    let record = desk.ledger.find(&no()).await.unwrap().unwrap().record;
     assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Requested, 0));
     assert_eq!(record.history, [], "nothing has happened to it");
 }
@@ -194,14 +197,14 @@ async fn a_settled_refund_that_the_gateway_contradicts_is_corrected() {
         [("FAIL", None), ("SUCCESS", Some("succeeded")), ("FAIL", Some("parked"))]
     {
         let before = desk.ledger.results().len();
-        desk.ledger.nudge(&[desk.no()], desk.clock.now()).await.unwrap();
+        desk.ledger.nudge(&[no()], desk.clock.now()).await.unwrap();
         desk.gateway.query_answers(status, 500);
         desk.step().await;
         let new: Vec<&str> =
             desk.ledger.results()[before..].iter().map(|result| result.outcome).collect();
         assert_eq!(new, outcome.into_iter().collect::<Vec<_>>(), "{status}");
     }
-    assert_eq!(desk.ledger.results().last().unwrap().event_id, "R1.3");
+    assert_eq!(desk.ledger.results().last().unwrap().event_id, "R1.3.parked");
 }
 
 #[tokio::test]
@@ -244,9 +247,35 @@ async fn a_resend_with_other_parameters_is_parked_and_not_sent() {
     desk.gateway.hashes_to(2);
     let record = desk.step().await;
     assert_eq!(record.state.kind(), StateKind::Parked);
+    assert_eq!(record.tally.attempts, 1, "the second has not left");
     let submits = desk.gateway.called().iter().filter(|call| **call == "submit").count();
     assert_eq!(submits, 1);
     assert_eq!(desk.ledger.results()[0].outcome, "parked");
+}
+
+#[tokio::test]
+async fn a_cleared_resend_is_looked_at_again_when_it_leaves() {
+    let mut desk = Desk::open().await;
+    desk.gateway.submit_answers(Err(timeout()));
+    desk.step().await;
+    loop {
+        desk.gateway.query_finds_nothing(Grade::B);
+        if desk.step().await.state.kind() == StateKind::Requested {
+            break;
+        }
+    }
+    // Meanwhile somebody has learnt that this gateway pays a number twice.
+    let account = |account: &Account| {
+        let policy = Policy { duplicates: Duplicates::Unknown, ..account.policy };
+        Account { policy, ..account.clone() }
+    };
+    let accounts = Accounts::from_iter(desk.handler.parts.accounts.iter().map(account));
+    let parts = Parts { accounts: Arc::new(accounts), ..desk.handler.parts.clone() };
+    desk.handler = Handler::new(parts);
+    let record = desk.step().await;
+    assert_eq!((record.state.kind(), record.tally.attempts), (StateKind::Parked, 1));
+    let submits = desk.gateway.called().iter().filter(|call| **call == "submit").count();
+    assert_eq!(submits, 1);
 }
 
 #[tokio::test]

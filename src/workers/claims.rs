@@ -45,7 +45,8 @@ pub(super) async fn run(
         if lost {
             // A claim may have been made whose answer never came: give it back, nobody acted on it.
             // Nothing is claimed before that is confirmed, so `heard` still divides the two.
-            if parts.ledger.unclaim(heard, parts.clock.now()).await.is_err() {
+            if let Err(err) = parts.ledger.unclaim(heard, parts.clock.now()).await {
+                tracing::warn!(err = %chain(&err), "claims without an answer are not given back yet");
                 tokio::select! {
                     () = tokio::time::sleep(RETRY.1) => continue,
                     () = stopped(&mut stop) => return,

@@ -156,6 +156,13 @@ fn log(commit: &Commit, from: StateKind, answer: Committed) {
         "refund is {}",
         record.state.kind().as_str()
     );
+    if from == StateKind::Settled && commit.result.is_some() {
+        tracing::error!(
+            refund.no = %record.refund.refund_no,
+            result.version = record.tally.results,
+            "alarm: what was published is corrected; whoever acted on it has to know"
+        );
+    }
 }
 
 /// Counts what was stored.

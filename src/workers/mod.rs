@@ -10,6 +10,7 @@
 //! | [`advance`] | one step of one refund: the only place that calls a gateway |
 //! | `limits` | whether a call may be made now, or when |
 //! | `clearance` | asks the ledger whether submits may leave, many in one call |
+//! | `others` | looks after the other refunds that an answer shows |
 //! | `claims` | claims due refunds, as many as there are free slots |
 //! | `commits` | stores what became of them, many in one call |
 //! | `measure` | counts what gateways answered |
@@ -28,6 +29,7 @@ mod limits;
 #[cfg(test)]
 mod limits_tests;
 mod measure;
+mod others;
 #[cfg(test)]
 mod script;
 
@@ -82,7 +84,7 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
     let (held_tx, held_rx) = mpsc::channel::<Held>(settings.concurrency);
     let (commits_tx, commits_rx) = mpsc::channel(settings.concurrency.saturating_mul(2));
 
-    let committing = tokio::spawn(commits::run(parts.clone(), commits_rx));
+    let mut committing = tokio::spawn(commits::run(parts.clone(), commits_rx));
     let claiming = tokio::spawn(claims::run(
         parts.clone(),
         settings.clone(),
@@ -91,15 +93,26 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
         stop.clone(),
     ));
     let (questions_tx, questions_rx) = mpsc::channel(settings.concurrency);
-    let clearing = tokio::spawn(clearance::run(parts.clone(), questions_rx));
+    let mut clearing = tokio::spawn(clearance::run(parts.clone(), questions_rx));
     let handler = Arc::new(Handler::among_many(parts, questions_tx));
-    let backend = LedgerBackend::new(held_rx, commits_tx);
-    tokio::select! {
-        () = work(backend, handler, &settings) => {}
+    let backend = LedgerBackend::new(held_rx, commits_tx.clone());
+    let failed = tokio::select! {
+        () = work(backend, Arc::clone(&handler), &settings) => None,
         () = too_late(stop, settings.shutdown) => {
             tracing::warn!("answers under way did not come in time; they will be asked for");
+            None
         }
+        // Neither ends before `commits_tx` and `handler` do: a part that is gone has failed.
+        ended = &mut committing => Some(ended),
+        ended = &mut clearing => Some(ended),
+    };
+    if let Some(ended) = failed {
+        // Half a worker is worse than none: whoever started it sees it end.
+        tracing::error!(?ended, "a part of the worker is gone; refunds are left to their leases");
+        claiming.abort();
+        return;
     }
+    drop((commits_tx, handler));
     // The claiming side is gone or stops by itself; the committing side ends with its senders.
     let _ = claiming.await;
     if tokio::time::timeout(settings.shutdown, committing).await.is_err() {

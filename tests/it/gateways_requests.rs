@@ -227,6 +227,24 @@ async fn the_hash_covers_the_business_parameters_and_nothing_that_changes_by_its
     assert_ne!(hashes[0], hashes[1]);
 }
 
+#[tokio::test]
+async fn a_new_key_signs_what_follows_and_changes_no_hash() {
+    let new_key = "a-key-of-next-year";
+    let answer = signed(&[("retCode", "SUCCESS"), ("mchRefundNo", "R20261122-0001")]);
+    let server = Server::start(vec![Reply::ok(&answer); 2]).await;
+    let mut settings = iotpay_settings(&server.url("/"));
+    let before = iotpay_submitter(&server);
+    settings.key = new_key.into();
+    let after = Arc::new(iotpay::Gateway::new(settings, client()).unwrap());
+    let submitter = IotpaySubmitter::new(after.clone(), Some("203.0.113.7".to_owned()));
+    assert_eq!(submitter.params_hash(&refund()), before.params_hash(&refund()));
+    let err = IotpayQuerier::new(after).query(&refund()).await.unwrap_err();
+    assert!(matches!(err, GatewayError::BadSignature(_)), "the old key counts no more: {err}");
+    let params: BTreeMap<String, String> =
+        serde_json::from_str(&form(&server.seen()[0].body)["params"]).unwrap();
+    assert!(sign::verify(&params, new_key) && !sign::verify(&params, KEY));
+}
+
 #[test]
 fn settings_that_no_request_could_carry_are_refused_by_name() {
     let field = |change: &dyn Fn(&mut iotpay::Settings)| {

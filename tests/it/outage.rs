@@ -45,7 +45,12 @@ async fn calls_fail_while_redis_is_away_and_work_when_it_is_back() {
     let taken = [commit(&claims[0], &[accepted()], T0)];
     let stored = || async { ledger.commit(&taken, T0).await.ok() };
     let answer = wait_until("the connection to mend", stored).await;
-    assert_eq!(answer, [Committed::Stored]);
+    assert_eq!(answer, [Committed::StaleFence], "its lease is of the run before");
+    let later = at(LEASE_MS);
+    let claim = ledger.claim(1, later, at(2 * LEASE_MS)).await.unwrap().claims.remove(0);
+    assert!(claim.facts.intent_lost, "it is asked about");
+    let taken = [commit(&claim, &[accepted()], later)];
+    assert_eq!(ledger.commit(&taken, later).await.unwrap(), [Committed::Stored]);
     let found = ledger.find(&refund_no).await.unwrap().unwrap();
     assert_eq!(found.record.state.kind(), StateKind::Processing);
 }

@@ -10,9 +10,9 @@ use proptest::test_runner::{Config, TestCaseError};
 use refundd::domain::state::{Event, Outcome};
 use refundd::domain::step::ClaimFacts;
 use refundd::domain::{Refund, RefundNo, RefundRecord, UnixMillis};
-use refundd::ledger::{MemoryLedger, RedisLedger};
+use refundd::ledger::{Keys, MemoryLedger, RedisLedger};
 use refundd::ports::Ledger;
-use refundd::ports::ledger::{Claim, Clearance, Commit, Daily, PutBack, Stored};
+use refundd::ports::ledger::{Claim, Clearance, Commit, Daily, EntryId, PutBack, Refusal, Stored};
 
 use crate::support::redis::{TestRedis, namespace};
 use crate::support::refunds::{
@@ -22,6 +22,8 @@ use crate::support::refunds::{
 
 const REFUNDS: usize = 16;
 const LEASE_MS: u64 = 20_000;
+/// Requests that a reader has in hand from the beginning.
+const ENTRIES: usize = 24;
 
 #[derive(Debug, Clone)]
 struct Asking {
@@ -30,11 +32,15 @@ struct Asking {
     cents: u64,
     paid: Option<u64>,
     wait_ms: u64,
+    /// The request that it came by, if it came by the stream.
+    entry: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
 enum Op {
     Admit(Vec<Asking>),
+    /// A request is refused, maybe for the second time.
+    Refuse(usize),
     Claim {
         want: usize,
     },
@@ -66,8 +72,16 @@ enum Op {
 fn asking() -> impl Strategy<Value = Asking> {
     let paid = prop::option::of(50_u64..300);
     let wait = prop_oneof![3 => Just(0_u64), 1 => 1_u64..100_000];
-    (0..REFUNDS, 0..ORDERS.len(), 1_u64..150, paid, wait).prop_map(
-        |(refund, orders, cents, paid, wait_ms)| Asking { refund, orders, cents, paid, wait_ms },
+    let entry = prop::option::of(0..ENTRIES);
+    (0..REFUNDS, 0..ORDERS.len(), 1_u64..150, paid, wait, entry).prop_map(
+        |(refund, orders, cents, paid, wait_ms, entry)| Asking {
+            refund,
+            orders,
+            cents,
+            paid,
+            wait_ms,
+            entry,
+        },
     )
 }
 
@@ -75,6 +89,7 @@ fn op() -> impl Strategy<Value = Op> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
         5 => prop::collection::vec(asking(), 1..4).prop_map(Op::Admit),
+        1 => (0..ENTRIES).prop_map(Op::Refuse),
         6 => (0_usize..5).prop_map(|want| Op::Claim { want }),
         8 => prop::collection::vec((index(), any::<usize>()), 1..4).prop_map(Op::Commit),
         2 => (index(), any::<usize>())
@@ -118,9 +133,11 @@ type Checked = Result<(), TestCaseError>;
 
 impl Pair {
     async fn open() -> Self {
+        let keys = namespace();
+        hand_out(&keys);
         Self {
             memory: MemoryLedger::new(),
-            redis: TestRedis::shared().ledger(&namespace()).await,
+            redis: TestRedis::shared().ledger(&keys).await,
             held: Vec::new(),
             saw: HashMap::new(),
             now: T0,
@@ -130,6 +147,11 @@ impl Pair {
     async fn run(&mut self, op: &Op) -> Checked {
         match op {
             Op::Admit(askings) => self.admit(askings).await?,
+            Op::Refuse(which) => {
+                let refusal = Refusal { entry: Some(entry(*which)), ..Refusal::default() };
+                self.memory.refuse(&refusal).await.unwrap();
+                self.redis.refuse(&refusal).await.unwrap();
+            }
             Op::Claim { want } => self.claim(*want).await?,
             Op::Commit(which) => self.commit(which, false).await?,
             Op::CommitAndKeep(which, event) => self.commit(&[(*which, *event)], true).await?,
@@ -225,11 +247,12 @@ impl Pair {
     }
 
     async fn clear(&self, which: &[prop::sample::Index], limit: Option<u64>) -> Checked {
-        let day = u64::try_from(self.now.get()).unwrap() / 86_400_000;
+        let day = u64::try_from(self.now.get()).unwrap() / 60_000; // short ones, so that many begin
         let asks = |claim: &Claim| {
-            let Refund { amount, account, .. } = claim.record.refund.clone();
+            let Refund { amount, account, order, .. } = claim.record.refund.clone();
             let daily = limit.map(|limit_cents| Daily { day, amount, limit_cents });
-            Clearance { lease: claim.lease.clone(), account, daily }
+            let order = (claim.record.order_scope.clone(), order);
+            Clearance { lease: claim.lease.clone(), account, order, daily }
         };
         let meant = self.meant(which);
         let (memory, redis): (Vec<_>, Vec<_>) =
@@ -288,6 +311,22 @@ impl Pair {
     }
 }
 
+fn entry(n: usize) -> EntryId {
+    EntryId(format!("{}-1", n + 1))
+}
+
+/// Gives a reader all the requests.
+fn hand_out(keys: &Keys) {
+    let requests = keys.requests();
+    let mut pipe = redis::pipe();
+    for n in 0..ENTRIES {
+        pipe.cmd("XADD").arg(&requests).arg(entry(n).0).arg(&["request", "{}"]);
+    }
+    pipe.cmd("XGROUP").arg(&["CREATE", &requests, "refundd", "0"]);
+    pipe.cmd("XREADGROUP").arg(&["GROUP", "refundd", "me", "STREAMS", &requests, ">"]);
+    pipe.exec(&mut TestRedis::shared().raw()).unwrap();
+}
+
 fn number(n: usize) -> RefundNo {
     no(&format!("R{n}"))
 }
@@ -300,6 +339,9 @@ fn asked(asking: &Asking, now: UnixMillis) -> Asked {
         .admitted_at(now);
     if let Some(paid) = asking.paid {
         asked = asked.paid(paid);
+    }
+    if let Some(n) = asking.entry {
+        asked = asked.entry(&entry(n));
     }
     if asking.wait_ms > 0 {
         asked = asked.not_before(now.plus(asking.wait_ms));
@@ -334,9 +376,9 @@ fn without_fence(claim: &Claim) -> (RefundNo, UnixMillis, RefundRecord, ClaimFac
     (no, until, claim.record.clone(), claim.facts)
 }
 
-fn parts(stored: &Stored) -> (&RefundRecord, Option<UnixMillis>, bool, bool) {
-    let Stored { record, due_at, leased, waiting } = stored;
-    (record, *due_at, *leased, *waiting)
+fn parts(stored: &Stored) -> (&RefundRecord, Option<UnixMillis>, bool, bool, Option<UnixMillis>) {
+    let Stored { record, due_at, leased, waiting, lost_at } = stored;
+    (record, *due_at, *leased, *waiting, *lost_at)
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
             return Err(err.into());
         }
     };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         namespace = config.settings.redis.namespace,

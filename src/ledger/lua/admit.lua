@@ -13,9 +13,10 @@
 --                    in minor units, paid in minor units or '', due in Unix ms, order id, second
 --                    order id or ''
 -- Returns            one array a refund: {0} new, {1} waits for its order, {2, record} known,
---                    {3, paid, held} over-refund, {4} the two ids name two known orders
--- Reads first        every record and order of the batch, and the type of every key; nothing is
---                    written before all are decided
+--                    {3, paid, held} over-refund, {4} the two ids name two known orders, {5} its
+--                    request has had its answer already
+-- Reads first        every record and order of the batch, whether each request still waits for an
+--                    answer, and the type of every key; nothing is written before all are decided
 -- Repeat             a refund that was admitted is answered as known, nothing changes
 local PER, HEAD, n = 9, 3, (#ARGV - 3) / 9
 local nos, ids = {}, {}
@@ -27,6 +28,15 @@ local known = {}
 for i, v in ipairs(redis.call('HMGET', KEYS[2], unpack(nos))) do known[nos[i]] = v or nil end
 Orders.load(KEYS[5], ids)
 
+-- Whether a request waits for its answer: whoever answers it acknowledges and deletes it. One that
+-- only its producer has deleted is still pending, one whose reader was removed is still there.
+local taken = {}
+local function open(entry)
+  if taken[entry] then return false end
+  local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], entry, entry, 1) -- an error: no group
+  return #pending > 0 or #redis.call('XRANGE', KEYS[1], entry, entry) > 0
+end
+
 local replies, records, states, due, acks, wake = {}, {}, {}, {}, {}, false
 for i = 0, n - 1 do
   local a = HEAD + i * PER
@@ -35,6 +45,8 @@ for i = 0, n - 1 do
   if order and order.paid ~= '' and (paid == '' or tonumber(order.paid) < tonumber(paid)) then paid = order.paid end
   if known[no] then
     replies[i + 1] = { 2, known[no] }
+  elseif entry ~= '' and not open(entry) then
+    replies[i + 1] = { 5 }
   elseif not order then
     replies[i + 1] = { 4 }
   elseif paid ~= '' and order.held + amount > tonumber(paid) then
@@ -55,7 +67,7 @@ for i = 0, n - 1 do
     records[#records + 1], records[#records + 2] = no, ARGV[a + 3]
     states[#states + 1], states[#states + 2] = no, ARGV[a + 4]
     due[#due + 1], due[#due + 2] = at, no
-    if entry ~= '' then acks[#acks + 1] = entry end
+    if entry ~= '' then acks[#acks + 1], taken[entry] = entry, true end
   end
 end
 if #records == 0 then return replies end

@@ -6,6 +6,7 @@
 -- KEYS[3] states     hash, refund number -> where it stands; begins with r where a submit is next
 -- KEYS[4] leases     hash, refund number -> fence mark crashes since word; mark i: intent to submit
 --                    recorded by this lease, u: recorded by an earlier one and lost, q: no intent;
+--                    crashes: leases in a row that ran out in the run of Redis that gave them;
 --                    since: Unix ms of the first of these leases in a row; a lease that cannot be
 --                    read counts as u
 -- KEYS[5] seq        counter, raised by every write; the fence
@@ -13,7 +14,7 @@
 -- ARGV[1] now        Unix ms
 -- ARGV[2] until      end of the leases, Unix ms
 -- ARGV[3] want       most refunds, at most 500
--- ARGV[4] word       who claims and in which round, one word: owner.round
+-- ARGV[4] word       who claims, in which run of Redis and which round, one word: owner.run.round
 -- ARGV[5] run_id     of the Redis that this handle knows, or '' if it knows none
 -- ARGV[6] seen       the highest value of the counter that this handle was told of
 -- Returns            {} if this is not that Redis, or its counter has gone back: nothing is claimed;
@@ -21,7 +22,7 @@
 --                    record, state, lease}; record and state are '' where they are missing
 -- Reads first        run id and counter, the batch, its records and leases
 -- Repeat             claims the next batch; what the first call leased stays leased
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '?'
+local run_id = Lease.run()
 local epoch = redis.call('HMGET', KEYS[6], 'run_id', 'lost_at')
 local seq = redis.call('GET', KEYS[5]) or '0'
 if run_id ~= ARGV[5] or run_id ~= epoch[1] or tonumber(seq) < tonumber(ARGV[6]) then return {} end
@@ -40,7 +41,9 @@ if #nos > 0 then
     local mark, crashes, since = 'q', 0, ARGV[1]
     if leases[i] then
       mark, crashes, since = string.match(leases[i], '^%d+ (%a) (%d+) (%d+)')
-      crashes, since = (crashes or 0) + 1, since or ARGV[1]
+      crashes, since = crashes or 0, since or ARGV[1]
+      -- A lease that an earlier run gave was lost with it, and says nothing against the refund.
+      if Lease.of(leases[i], run_id) then crashes = crashes + 1 end
       if mark ~= 'q' then mark = 'u' end
     elseif states[i] and string.byte(states[i]) == 114 then
       mark = 'i'

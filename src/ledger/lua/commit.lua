@@ -7,17 +7,17 @@
 -- KEYS[4] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[5] settled    zset, refund number by Unix ms of its settlement
 -- KEYS[6] results    stream
--- KEYS[7] audit      stream; what a stale worker knew
+-- KEYS[7] stale      stream; what a stale worker knew
 -- KEYS[8] seq        counter, raised by every write
 -- ARGV[1] now        Unix ms
--- ARGV[2] audit_max  entries the audit stream keeps, about
+-- ARGV[2] stale_max  entries the stale stream keeps, about
 -- ARGV[3..]          eleven for each refund: number, fence and word of the lease, state, due in Unix
 --                    ms or '' if it has ended, event id or '' for no result, outcome, result, order
 --                    id or '' if nothing changes for its order, second order id or '', minor units
 --                    that its order no longer holds (negative: holds again), no submit of the order
 --                    before this Unix ms
--- Returns            one integer a refund: 1 stored, 0 stale (a line in audit, nothing else)
--- Reads first        all leases and orders of the batch, and the type of every key
+-- Returns            one integer a refund: 1 stored, 0 stale (a line in stale, nothing else)
+-- Reads first        the run of Redis, all leases and orders of the batch, and the type of every key
 -- Repeat             the lease is gone, so a repeat is stale: nothing is stored or published twice
 local PER, HEAD, n = 11, 2, (#ARGV - 2) / 11
 local nos, ids = {}, {}
@@ -26,20 +26,17 @@ for i = 0, n - 1 do
   nos[i + 1] = ARGV[a + 1]
   if ARGV[a + 8] ~= '' then ids[#ids + 1], ids[#ids + 2] = ARGV[a + 8], ARGV[a + 9] end
 end
-local fences = {}
-for i, v in ipairs(redis.call('HMGET', KEYS[3], unpack(nos))) do
-  local fence, word = string.match(v or '', '^(%d+) .* (%S+)$')
-  fences[nos[i]] = fence and fence .. ' ' .. word
-end
+local run, leases = Lease.run(), {}
+for i, v in ipairs(redis.call('HMGET', KEYS[3], unpack(nos))) do leases[nos[i]] = v or nil end
 Orders.load(KEYS[4], ids)
 
 local replies, states, due, done, ended, freed, again = {}, {}, {}, {}, {}, {}, {}
 for i = 0, n - 1 do
   local a = HEAD + i * PER
   local no = ARGV[a + 1]
-  replies[i + 1] = fences[no] == ARGV[a + 2] and 1 or 0
+  replies[i + 1] = Lease.holds(leases[no], ARGV[a + 2], run) and 1 or 0
   if replies[i + 1] == 1 then
-    fences[no] = nil
+    leases[no] = nil
     freed[#freed + 1], states[#states + 1], states[#states + 2] = no, no, ARGV[a + 3]
     if ARGV[a + 4] ~= '' then
       due[#due + 1], due[#due + 2], again[#again + 1] = ARGV[a + 4], no, no

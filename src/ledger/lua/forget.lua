@@ -7,7 +7,7 @@
 -- KEYS[4] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[5] due        zset, refund number by Unix ms
 -- KEYS[6] leases     hash, refund number -> fence mark crashes since word
--- KEYS[7] counted    hash, refund number -> the day in which it counted against a limit
+-- KEYS[7] counted    hash, refund number -> the last day in which it was counted
 -- KEYS[8] seq        counter, raised by every write
 -- ARGV[1] before     forget what settled before this Unix ms
 -- ARGV[2..]          three for each refund: number, order id, second order id or ''

@@ -1,5 +1,5 @@
--- Library of admit, commit, act and forget: the account of an order, stored in one field of the hash
--- orders as held|paid|in flight|gate|count|waiting|other ids, or as =id where another id holds the
+-- Library of act, admit, clear, commit and forget: the account of an order, stored in one field of the
+-- hash orders as held|paid|in flight|gate|count|waiting|other ids, or as =id where another id holds the
 -- account. held, paid: minor units; gate: Unix ms; count: refunds stored; waiting:
 -- number:due,number:due; other ids: divided by spaces, so that all go with the account.
 -- Mirrors domain/order.rs, which says what each of these is for.

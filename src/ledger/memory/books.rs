@@ -1,11 +1,11 @@
 //! What the ledger in memory keeps, and what one refund's part of each operation does to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::domain::order::{OrderAccount, OrderChange, Turn};
 use crate::domain::state::StateKind;
 use crate::domain::step::Plan;
-use crate::domain::{AccountName, GatewayName, Refund, RefundNo, RefundRecord, UnixMillis};
+use crate::domain::{AccountName, GatewayName, OrderRef, RefundNo, RefundRecord, UnixMillis};
 use crate::ledger::held::{Hold, Mark, as_held, order_ids};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, Audit, Claim, Clearance, Cleared, Commit, Committed, Counts,
@@ -26,10 +26,12 @@ pub(super) struct Books {
     pub(super) audit: Vec<Audit>,
     /// What each account has been cleared to send, by day.
     pub(super) spent: BTreeMap<(AccountName, u64), u64>,
-    /// The refunds that stand in `spent`.
-    pub(super) counted: BTreeSet<RefundNo>,
+    /// The last day in whose `spent` a refund stands.
+    pub(super) counted: BTreeMap<RefundNo, u64>,
     pub(super) lost_at: Option<UnixMillis>,
     pub(super) seq: u64,
+    /// The counter when this run began; it never goes back, so a higher fence is one of this run.
+    pub(super) began: u64,
 }
 
 /// When a refund needs attention.
@@ -51,14 +53,22 @@ pub(super) enum Order {
     Alias(String),
 }
 
+/// Stands for the word of a lease that was given back and left something.
+const NOBODY: &str = "-";
+
+/// Whether a lease was given back.
+pub(super) fn is_nobodys(fence: &Fence) -> bool {
+    &*fence.word == NOBODY
+}
+
 impl Books {
     /// The id that holds the account of an order, by either of its ids, and the id to point at it.
     pub(super) fn order_of(
         &self,
         scope: &GatewayName,
-        refund: &Refund,
+        order: &OrderRef,
     ) -> Option<(String, Option<String>)> {
-        let (first, second) = order_ids(scope, refund);
+        let (first, second) = order_ids(scope, order);
         let holder = |id: &String| match self.orders.get(id) {
             Some(Order::Alias(other)) => Some(other.clone()),
             Some(Order::Account { .. }) => Some(id.clone()),
@@ -81,7 +91,10 @@ impl Books {
         if let Some(known) = self.refunds.get(&refund.refund_no) {
             return Admitted::Known(Box::new(known.refund.clone()));
         }
-        let Some((id, alias)) = self.order_of(&record.order_scope, refund) else {
+        if admission.entry.as_ref().is_some_and(|entry| self.acknowledged.contains(entry)) {
+            return Admitted::Decided;
+        }
+        let Some((id, alias)) = self.order_of(&record.order_scope, &refund.order) else {
             return Admitted::OrderMismatch;
         };
         let (mut account, refunds, mut others) = match self.orders.get(&id) {
@@ -147,9 +160,9 @@ impl Books {
     ) -> Option<Claim> {
         let record = self.refunds.get(refund_no)?.clone();
         let hold = match self.leases.get(refund_no) {
-            Some((_, old)) => Hold {
+            Some((fence, old)) => Hold {
                 mark: if old.mark == Mark::Query { Mark::Query } else { Mark::IntentLost },
-                crashes: old.crashes.saturating_add(1),
+                crashes: old.crashes.saturating_add(u32::from(self.is_of_this_run(fence))),
                 since: old.since,
             },
             None if record.state.kind() == StateKind::Requested => {
@@ -177,9 +190,15 @@ impl Books {
         Committed::Stored
     }
 
-    /// Whether the lease is the one that was given last.
+    /// Whether the lease is the one that was given last, in this run.
     fn holds(&self, lease: &Lease) -> bool {
-        self.leases.get(&lease.refund_no).is_some_and(|(fence, _)| *fence == lease.fence)
+        let given = self.leases.get(&lease.refund_no);
+        given.is_some_and(|(fence, _)| *fence == lease.fence && self.is_of_this_run(fence))
+    }
+
+    /// Whether somebody was given this in this run.
+    fn is_of_this_run(&self, fence: &Fence) -> bool {
+        fence.number > self.began && !is_nobodys(fence)
     }
 
     fn store(&mut self, record: &RefundRecord, plan: Plan, now: UnixMillis) {
@@ -204,24 +223,15 @@ impl Books {
         }
     }
 
-    /// The lease as if it had never been given: the one before it, if that ran out, or none.
+    /// The lease as if it had never been given: what earlier ones left stays, in a lease of nobody.
     pub(super) fn unlease(&mut self, no: &RefundNo, due_at: UnixMillis) {
         if let Some((fence, hold)) = self.leases.get_mut(no) {
-            fence.word = "-".into();
-            match hold.crashes.checked_sub(1) {
-                Some(crashes) => hold.crashes = crashes,
-                None => drop(self.leases.remove(no)),
+            fence.word = NOBODY.into();
+            if hold.mark != Mark::IntentLost && hold.crashes == 0 {
+                self.leases.remove(no);
             }
         }
-        if self.leases.contains_key(no) || !self.is_settled(no) {
-            self.due.insert(no.clone(), Due::At(due_at));
-        } else {
-            self.due.remove(no);
-        }
-    }
-
-    fn is_settled(&self, no: &RefundNo) -> bool {
-        self.refunds.get(no).is_some_and(|record| record.state.kind() == StateKind::Settled)
+        self.due.insert(no.clone(), Due::At(due_at));
     }
 
     pub(super) fn clear(&mut self, ask: &Clearance) -> Cleared {
@@ -232,8 +242,12 @@ impl Books {
         if self.pauses.contains_key(&None) || self.pauses.contains_key(&account) {
             return Cleared::Paused;
         }
+        if self.is_overdrawn(&ask.order) {
+            return Cleared::OverRefund;
+        }
         let no = &ask.lease.refund_no;
-        let Some(daily) = ask.daily.filter(|_| !self.counted.contains(no)) else {
+        let counted = self.counted.get(no).copied();
+        let Some(daily) = ask.daily.filter(|daily| counted != Some(daily.day)) else {
             return Cleared::Go;
         };
         let day = (ask.account.clone(), daily.day);
@@ -248,8 +262,13 @@ impl Books {
             self.spent.retain(|(of, on), _| !old(of, *on));
         }
         self.spent.insert(day, then);
-        self.counted.insert(no.clone());
+        self.counted.insert(no.clone(), daily.day);
         Cleared::Go
+    }
+
+    fn is_overdrawn(&self, (scope, order): &(GatewayName, OrderRef)) -> bool {
+        let account = self.order_of(scope, order).and_then(|(id, _)| self.orders.get(&id));
+        matches!(account, Some(Order::Account { account, .. }) if account.is_overdrawn())
     }
 
     pub(super) fn act(&mut self, act: &Act, now: UnixMillis) -> Acted {
@@ -258,7 +277,7 @@ impl Books {
         if hold.is_some_and(|hold| hold.mark != Mark::Query) {
             return Acted::Submitting;
         }
-        if self.refunds.get(no) != Some(&act.seen.record) {
+        if self.refunds.get(no) != Some(&act.seen.record) || self.lost_at != act.seen.lost_at {
             return Acted::Changed;
         }
         let waits = self.due.get(no).copied().filter(|due| matches!(due, Due::Waits(_)));
@@ -287,7 +306,7 @@ impl Books {
 
     /// Takes what a step means for the order; the next refund of it may go.
     pub(super) fn finish(&mut self, record: &RefundRecord, change: &OrderChange) {
-        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund) else {
+        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund.order) else {
             return;
         };
         let Some(Order::Account { account, .. }) = self.orders.get_mut(&id) else {
@@ -318,6 +337,7 @@ impl Books {
             }),
             leased: lease.is_some(),
             waiting: matches!(due, Some(Due::Waits(_))),
+            lost_at: self.lost_at,
         }
     }
 
@@ -334,7 +354,7 @@ impl Books {
         let Some(record) = self.refunds.remove(refund_no) else {
             return;
         };
-        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund) else {
+        let Some((id, _)) = self.order_of(&record.order_scope, &record.refund.order) else {
             return;
         };
         if let Some(Order::Account { refunds, others, .. }) = self.orders.get_mut(&id) {

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use crate::domain::{RefundNo, UnixMillis};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, Audit, BATCH_MAX, Claim, Claims, Clearance, Cleared, Commit,
-    Committed, Counts, EntryId, Filter, Page, Pause, Publication, PutBack, Refusal, Stored,
+    Committed, Counts, EntryId, Fence, Filter, Page, Pause, Publication, PutBack, Refusal, Stored,
 };
 use crate::ports::{Ledger, LedgerError};
-use books::Books;
+use books::{Books, is_nobodys};
 
 /// A ledger that lives in this process.
 #[derive(Debug, Default)]
@@ -61,11 +61,11 @@ impl MemoryLedger {
     }
 
     /// Loses every write since `backup`, as a failover or a restored file does. The ledger notices,
-    /// and its counter does not go back.
+    /// its counter does not go back, and a new run begins: leases of earlier ones are stale.
     pub fn lose_writes_since(&self, backup: Backup, now: UnixMillis) {
         let mut books = self.books();
         let seq = books.seq;
-        *books = Books { seq, lost_at: Some(now), ..backup.0 };
+        *books = Books { seq, began: seq, lost_at: Some(now), ..backup.0 };
     }
 
     /// A panic elsewhere leaves the books as they were between two operations.
@@ -88,6 +88,9 @@ impl Ledger for MemoryLedger {
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError> {
         let mut books = self.books();
+        if refusal.entry.as_ref().is_some_and(|entry| books.acknowledged.contains(entry)) {
+            return Ok(()); // somebody has answered it already
+        }
         books.seq += 1;
         books.results.extend(refusal.result.clone());
         books.acknowledged.extend(refusal.entry.clone());
@@ -118,7 +121,8 @@ impl Ledger for MemoryLedger {
 
     async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
         let mut books = self.books();
-        let lost = books.leases.iter().filter(|(_, (fence, _))| fence.number > heard);
+        let unheard = |fence: &Fence| fence.number > heard && !is_nobodys(fence);
+        let lost = books.leases.iter().filter(|(_, (fence, _))| unheard(fence));
         let lost: Vec<RefundNo> = lost.map(|(no, _)| no.clone()).collect();
         for no in &lost {
             books.unlease(no, now);

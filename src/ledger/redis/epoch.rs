@@ -1,5 +1,6 @@
 //! Whether this is the Redis that wrote last, with all that it wrote.
 
+use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
 use redis::AsyncCommands;
@@ -47,6 +48,12 @@ impl RedisLedger {
         self.knowledge().clone()
     }
 
+    /// Remembers that this moment was used: should the clock go back with another Redis, what was
+    /// done until then is known to be older than the loss.
+    pub(super) fn used(&self, now: UnixMillis) {
+        self.latest.fetch_max(now.get(), Ordering::SeqCst);
+    }
+
     /// Remembers how far the counter was.
     pub(super) fn saw(&self, counter: u64) {
         let mut known = self.knowledge();
@@ -55,6 +62,7 @@ impl RedisLedger {
 
     /// Looks for the first time, so that a new ledger is known to be new before anything is in it.
     pub(super) async fn first_look(&self, now: UnixMillis) -> Result<(), LedgerError> {
+        self.used(now);
         if self.knowledge().run_id.is_empty() {
             self.look(now).await?;
         }
@@ -63,9 +71,11 @@ impl RedisLedger {
 
     /// Finds out which Redis this is, and records it if it may have lost writes.
     pub(super) async fn look(&self, now: UnixMillis) -> Result<(), LedgerError> {
+        self.used(now);
         let before = self.known();
+        let moments = (now.get(), self.latest.load(Ordering::SeqCst));
         let mut con = self.con.clone();
-        let found = self.scripts.epoch(&mut con, &self.keys, now.get(), &before);
+        let found = self.scripts.epoch(&mut con, &self.keys, moments, &before);
         let found = found.await.map_err(map_error)?;
         let (counter, losses) = (found.counter, found.losses);
         if found.recorded {

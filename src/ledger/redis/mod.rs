@@ -8,7 +8,7 @@ mod translate;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use redis::AsyncCommands;
@@ -42,12 +42,14 @@ pub struct RedisLedger {
     con: ConnectionManager,
     keys: Keys,
     scripts: Scripts,
-    /// Stands in the leases of this handle's claims, with the round.
+    /// Stands in the leases of this handle's claims, with the run of Redis and the round.
     owner: String,
-    /// Raised by every claim, before it is made: owner and round are the word of its leases, which
-    /// never comes again, even if the counter of the fences goes back.
+    /// Raised by every claim, before it is made: owner, run and round are the word of its leases,
+    /// which never comes again, even if the counter of the fences goes back.
     round: AtomicU64,
     known: Mutex<Known>,
+    /// The latest moment that this handle was told, Unix ms.
+    latest: AtomicI64,
 }
 
 impl RedisLedger {
@@ -65,6 +67,7 @@ impl RedisLedger {
             owner,
             round: AtomicU64::new(0),
             known: Mutex::new(Known::default()),
+            latest: AtomicI64::new(i64::MIN),
         })
     }
 
@@ -74,7 +77,7 @@ impl RedisLedger {
         refund_nos: &[String],
     ) -> Result<Vec<Result<Stored, LedgerError>>, LedgerError> {
         type Column<T> = Vec<Option<T>>;
-        type Columns = (Column<String>, Column<String>, Column<String>, Column<f64>);
+        type Columns = (Column<String>, Column<String>, Column<String>, Column<f64>, Option<i64>);
         if refund_nos.is_empty() {
             return Ok(Vec::new());
         }
@@ -83,7 +86,8 @@ impl RedisLedger {
         pipe.cmd("HMGET").arg(self.keys.states()).arg(refund_nos);
         pipe.cmd("HMGET").arg(self.keys.leases()).arg(refund_nos);
         pipe.cmd("ZMSCORE").arg(self.keys.due()).arg(refund_nos);
-        let (refunds, states, leases, due): Columns =
+        pipe.cmd("HGET").arg(self.keys.epoch()).arg("lost_at");
+        let (refunds, states, leases, due, lost_at): Columns =
             pipe.query_async(&mut self.con.clone()).await.map_err(map_error)?;
         let rows = refund_nos.iter().zip(refunds).zip(states).zip(leases).zip(due);
         let stored = rows.filter_map(|((((no, refund), state), lease), due)| {
@@ -98,6 +102,7 @@ impl RedisLedger {
                 due_at: due.filter(|due| due.is_finite()).map(from_score),
                 leased: lease.is_some(),
                 waiting: due.is_some_and(f64::is_infinite),
+                lost_at: lost_at.map(UnixMillis::new),
             }))
         });
         Ok(stored.collect())
@@ -120,10 +125,14 @@ impl RedisLedger {
         Ok(unheard)
     }
 
-    async fn put_back_all(&self, items: &[PutBackItem]) -> Result<usize, LedgerError> {
+    async fn put_back_all(
+        &self,
+        unheard: bool,
+        items: &[PutBackItem],
+    ) -> Result<usize, LedgerError> {
         let (mut con, mut back) = (self.con.clone(), 0);
         for batch in items.chunks(BATCH_MAX) {
-            let call = self.scripts.put_back(&mut con, &self.keys, batch);
+            let call = self.scripts.put_back(&mut con, &self.keys, unheard, batch);
             back += call.await.map_err(map_error)?;
         }
         Ok(back)
@@ -146,7 +155,7 @@ impl RedisLedger {
             let asked = text.map(|text| decode_refund(&no, &text)).transpose();
             match asked {
                 Ok(asked) => {
-                    let orders = asked.map(|(refund, scope)| order_ids(&scope, &refund));
+                    let orders = asked.map(|(refund, scope)| order_ids(&scope, &refund.order));
                     items.push((no, orders.unwrap_or_default()));
                 }
                 // Left for the newer worker that wrote it, or for a person.
@@ -202,8 +211,8 @@ impl Ledger for RedisLedger {
         self.first_look(now).await?;
         for _ in 0..LOOKS {
             let round = self.round.fetch_add(1, Ordering::SeqCst) + 1;
-            let word = format!("{}.{round}", self.owner);
             let known = self.known();
+            let word = format!("{}.{}.{round}", self.owner, known.run_id);
             let call = self.scripts.claim(&mut con, &self.keys, bounds, (&word, &known));
             if let Some(reply) = timed("claim", call).await.map_err(map_error)? {
                 self.saw(reply.fence);
@@ -217,7 +226,7 @@ impl Ledger for RedisLedger {
     async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
         // Each is named by fence and word: a call that Redis sees late touches no later claim.
         let unheard = self.unheard(heard, now.get()).await?;
-        self.put_back_all(&unheard).await
+        self.put_back_all(true, &unheard).await
     }
 
     async fn commit(
@@ -228,6 +237,7 @@ impl Ledger for RedisLedger {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        self.used(now);
         let items = batch.iter().map(commit_item).collect::<Result<Vec<_>, _>>()?;
         let mut con = self.con.clone();
         let stored = self.scripts.commit(&mut con, &self.keys, now.get(), &items);
@@ -240,7 +250,7 @@ impl Ledger for RedisLedger {
 
     async fn put_back(&self, batch: &[PutBack], _now: UnixMillis) -> Result<(), LedgerError> {
         let items: Vec<_> = batch.iter().map(put_back_item).collect();
-        self.put_back_all(&items).await.map(drop)
+        self.put_back_all(false, &items).await.map(drop)
     }
 
     async fn clear(
@@ -260,11 +270,13 @@ impl Ledger for RedisLedger {
             ClearReply::Lost => Cleared::Lost,
             ClearReply::Paused => Cleared::Paused,
             ClearReply::Limit => Cleared::DailyLimit,
+            ClearReply::Overdrawn => Cleared::OverRefund,
         };
         Ok(replies.into_iter().map(cleared).collect())
     }
 
     async fn act(&self, act: &Act, now: UnixMillis) -> Result<Acted, LedgerError> {
+        self.used(now);
         let item = act_item(act, now)?;
         let mut con = self.con.clone();
         let call = self.scripts.act(&mut con, &self.keys, now.get(), &item);
@@ -272,6 +284,11 @@ impl Ledger for RedisLedger {
             ActReply::Stored => Acted::Stored,
             ActReply::Changed => Acted::Changed,
             ActReply::Submitting => Acted::Submitting,
+            ActReply::Replaced => {
+                // What the person saw may be older than what was done: they look again, and see that.
+                self.look(now).await?;
+                Acted::Changed
+            }
         })
     }
 

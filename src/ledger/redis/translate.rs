@@ -30,7 +30,7 @@ pub(super) fn admit_item(admission: &Admission) -> Result<AdmitItem, LedgerError
         amount: record.refund.amount.get(),
         paid: record.refund.order.paid.map(AmountCents::get),
         due: admission.due_at.get(),
-        orders: order_ids(&record.order_scope, &record.refund),
+        orders: order_ids(&record.order_scope, &record.refund.order),
     })
 }
 
@@ -48,6 +48,7 @@ pub(super) fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
             Admitted::OverRefund { paid_cents: paid, held_cents: held }
         }
         AdmitReply::OrderMismatch => Admitted::OrderMismatch,
+        AdmitReply::Decided => Admitted::Decided,
     }
 }
 
@@ -98,6 +99,7 @@ pub(super) fn act_item(act: &Act, now: UnixMillis) -> Result<ActItem, LedgerErro
     Ok(ActItem {
         refund_no: no.to_owned(),
         seen: encode_state(&act.seen.record).map_err(|err| corrupt(no, &err))?,
+        lost_at: act.seen.lost_at.map(|at| at.get().to_string()).unwrap_or_default(),
         step: step_item(&act.record, act.plan, act.result.as_ref(), act.order.as_ref())?,
         audit: audit_line(&act.audit, now),
     })
@@ -118,7 +120,7 @@ fn step_item(
         },
         result: result.map(|one| (one.event_id.clone(), one.outcome, one.json.clone())),
         order: order.map(|change| OrderStep {
-            ids: order_ids(&record.order_scope, &record.refund),
+            ids: order_ids(&record.order_scope, &record.refund.order),
             freed: match change.reserve {
                 Reserve::Keep => "0".to_owned(),
                 Reserve::Free(amount) => amount.get().to_string(),
@@ -142,6 +144,7 @@ pub(super) fn clear_item(ask: &Clearance) -> ClearItem {
         refund_no: ask.lease.refund_no.to_string(),
         proof: proof(&ask.lease.fence),
         account: ask.account.to_string(),
+        orders: order_ids(&ask.order.0, &ask.order.1),
         daily: ask.daily.map(|daily| (daily.day, daily.amount.get(), daily.limit_cents)),
     }
 }

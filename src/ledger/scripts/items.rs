@@ -26,6 +26,7 @@ pub(in crate::ledger) enum AdmitReply {
     Known(String),
     OverRefund { paid: u64, held: u64 },
     OrderMismatch,
+    Decided,
 }
 
 /// One refund as `claim.lua` hands it out.
@@ -60,6 +61,7 @@ pub(in crate::ledger) struct CommitItem {
 pub(in crate::ledger) struct ActItem {
     pub(in crate::ledger) refund_no: String,
     pub(in crate::ledger) seen: String,
+    pub(in crate::ledger) lost_at: String,
     pub(in crate::ledger) step: StepItem,
     pub(in crate::ledger) audit: Vec<(&'static str, String)>,
 }
@@ -96,6 +98,7 @@ pub(in crate::ledger) struct ClearItem {
     pub(in crate::ledger) refund_no: String,
     pub(in crate::ledger) proof: String,
     pub(in crate::ledger) account: String,
+    pub(in crate::ledger) orders: (String, String),
     /// Day, amount, limit.
     pub(in crate::ledger) daily: Option<(u64, u64, u64)>,
 }
@@ -107,6 +110,8 @@ pub(in crate::ledger) enum ClearReply {
     Lost,
     Paused,
     Limit,
+    /// More of its order is held than was paid.
+    Overdrawn,
 }
 
 /// What `act.lua` says.
@@ -115,6 +120,8 @@ pub(in crate::ledger) enum ActReply {
     Stored,
     Changed,
     Submitting,
+    /// Not the Redis that wrote last.
+    Replaced,
 }
 
 /// What `epoch.lua` says of this Redis.
@@ -147,6 +154,7 @@ pub(super) fn clear_args(call: &mut ScriptInvocation<'_>, item: &ClearItem) {
         Some((day, amount, limit)) => call.arg(day).arg(amount).arg(limit),
         None => call.arg("").arg(0).arg(0),
     };
+    call.arg(&item.orders.0).arg(&item.orders.1);
 }
 
 pub(super) fn line_args(call: &mut ScriptInvocation<'_>, line: &[(&'static str, String)]) {
@@ -166,6 +174,7 @@ pub(super) fn admit_reply(reply: &[String]) -> Result<AdmitReply, RedisError> {
             Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? })
         }
         ["4"] => Ok(AdmitReply::OrderMismatch),
+        ["5"] => Ok(AdmitReply::Decided),
         other => Err(unknown("admit", &format!("{other:?}"))),
     }
 }
@@ -215,6 +224,7 @@ pub(super) fn clear_reply(code: i64) -> Result<ClearReply, RedisError> {
         2 => Ok(ClearReply::Lost),
         3 => Ok(ClearReply::Paused),
         4 => Ok(ClearReply::Limit),
+        5 => Ok(ClearReply::Overdrawn),
         other => Err(unknown("clear", &other.to_string())),
     }
 }
@@ -224,6 +234,7 @@ pub(super) fn act_reply(code: i64) -> Result<ActReply, RedisError> {
         0 => Ok(ActReply::Changed),
         1 => Ok(ActReply::Stored),
         2 => Ok(ActReply::Submitting),
+        3 => Ok(ActReply::Replaced),
         other => Err(unknown("act", &other.to_string())),
     }
 }

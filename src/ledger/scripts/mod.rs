@@ -21,8 +21,12 @@ use items::{
 /// The consumer group through which refundd reads the requests.
 pub(super) const GROUP: &str = "refundd";
 
-/// About how many lines the audit stream keeps.
-const AUDIT_MAX: usize = 100_000;
+/// About how many lines the audit stream keeps: what people did in years, and losses of writes.
+const AUDIT_MAX: usize = 1_000_000;
+
+/// About how many lines the stream of stale commits keeps. Workers write it by themselves, so it has a
+/// cap of its own and pushes out no line about a person.
+const STALE_MAX: usize = 100_000;
 
 /// All scripts, built once per ledger.
 #[derive(Debug)]
@@ -43,18 +47,21 @@ pub(super) struct Scripts {
 
 impl Scripts {
     pub(super) fn new() -> Self {
+        const LEASE: &str = include_str!("../lua/lease.lua");
         const ORDER: &str = include_str!("../lua/order.lua");
+        let on_leases = |source: &str| Script::new(&format!("{LEASE}{source}"));
         let on_orders = |source: &str| Script::new(&format!("{ORDER}{source}"));
+        let on_both = |source: &str| Script::new(&format!("{LEASE}{ORDER}{source}"));
         Self {
-            act: on_orders(include_str!("../lua/act.lua")),
+            act: on_both(include_str!("../lua/act.lua")),
             admit: on_orders(include_str!("../lua/admit.lua")),
-            claim: Script::new(include_str!("../lua/claim.lua")),
-            clear: Script::new(include_str!("../lua/clear.lua")),
-            commit: on_orders(include_str!("../lua/commit.lua")),
-            epoch: Script::new(include_str!("../lua/epoch.lua")),
+            claim: on_leases(include_str!("../lua/claim.lua")),
+            clear: on_both(include_str!("../lua/clear.lua")),
+            commit: on_both(include_str!("../lua/commit.lua")),
+            epoch: on_leases(include_str!("../lua/epoch.lua")),
             forget: on_orders(include_str!("../lua/forget.lua")),
             nudge: Script::new(include_str!("../lua/nudge.lua")),
-            put_back: Script::new(include_str!("../lua/put_back.lua")),
+            put_back: on_leases(include_str!("../lua/put_back.lua")),
             refuse: Script::new(include_str!("../lua/refuse.lua")),
             switch: Script::new(include_str!("../lua/switch.lua")),
             trim: Script::new(include_str!("../lua/trim.lua")),
@@ -100,13 +107,14 @@ impl Scripts {
         &self,
         con: &mut impl ConnectionLike,
         keys: &Keys,
-        now: i64,
+        (now, latest): (i64, i64),
         known: &Known,
     ) -> Result<EpochReply, RedisError> {
         type Reply = (String, String, u64, u64, i64);
         let mut call = self.epoch.prepare_invoke();
         call.key(keys.epoch()).key(keys.refunds()).key(keys.audit()).key(keys.seq());
-        call.arg(now).arg(AUDIT_MAX).arg(&known.run_id).arg(known.losses).arg(known.seen);
+        call.key(keys.requests()).arg(now).arg(AUDIT_MAX).arg(&known.run_id);
+        call.arg(known.losses).arg(known.seen).arg(latest);
         let (run_id, _, losses, counter, recorded): Reply = call.invoke_async(con).await?;
         Ok(EpochReply { run_id, losses, counter, recorded: flag("epoch", recorded)? })
     }
@@ -120,8 +128,8 @@ impl Scripts {
     ) -> Result<Vec<bool>, RedisError> {
         let mut call = self.commit.prepare_invoke();
         call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
-        call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
-        call.arg(now).arg(AUDIT_MAX);
+        call.key(keys.settled()).key(keys.results()).key(keys.stale()).key(keys.seq());
+        call.arg(now).arg(STALE_MAX);
         for item in items {
             call.arg(&item.refund_no).arg(&item.proof);
             step_args(&mut call, &item.step);
@@ -135,10 +143,12 @@ impl Scripts {
         &self,
         con: &mut impl ConnectionLike,
         keys: &Keys,
+        unheard: bool,
         items: &[PutBackItem],
     ) -> Result<usize, RedisError> {
         let mut call = self.put_back.prepare_invoke();
-        call.key(keys.leases()).key(keys.due()).key(keys.states()).key(keys.seq());
+        call.key(keys.leases()).key(keys.due()).key(keys.seq());
+        call.arg(if unheard { "1" } else { "" });
         for item in items {
             call.arg(&item.refund_no).arg(&item.proof).arg(item.due);
         }
@@ -153,7 +163,7 @@ impl Scripts {
     ) -> Result<Vec<ClearReply>, RedisError> {
         let mut call = self.clear.prepare_invoke();
         call.key(keys.leases()).key(keys.pauses()).key(keys.spent()).key(keys.counted());
-        call.key(keys.seq());
+        call.key(keys.orders()).key(keys.seq());
         for item in items {
             clear_args(&mut call, item);
         }
@@ -172,7 +182,8 @@ impl Scripts {
         let mut call = self.act.prepare_invoke();
         call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
         call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
-        call.arg(now).arg(AUDIT_MAX).arg(keys.wake()).arg(&item.refund_no).arg(&item.seen);
+        call.key(keys.epoch()).arg(now).arg(AUDIT_MAX).arg(keys.wake());
+        call.arg(&item.refund_no).arg(&item.seen).arg(&item.lost_at);
         step_args(&mut call, &item.step);
         line_args(&mut call, &item.audit);
         act_reply(call.invoke_async(con).await?)

@@ -74,7 +74,7 @@ struct State {
     accounts: BTreeMap<AccountName, Gate>,
     gateways: BTreeMap<GatewayName, (Gate, Fuse)>,
     /// Accounts whose submits do not leave for now, by word of the ledger.
-    held: BTreeMap<AccountName, Hold>,
+    held: BTreeMap<(AccountName, bool), Hold>,
     told: BTreeMap<(AccountName, &'static str), UnixMillis>,
 }
 
@@ -104,7 +104,17 @@ struct Fuse {
     line: Line,
 }
 
-/// Why the submits of an account do not leave, and until when nobody asks again.
+/// Which submits of an account do not leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// All: somebody has paused them.
+    Paused,
+    /// Those of this amount or more, minor units: the day has no room for them.
+    From(u64),
+}
+
+/// Which submits of an account do not leave, and until when nobody asks again. A pause and a full day
+/// are held apart, because they end at different times.
 #[derive(Debug)]
 struct Hold {
     until: UnixMillis,
@@ -233,18 +243,22 @@ impl Limits {
     }
 
     /// The ledger stopped the submit of `record`. Says when to come back, and until `until` keeps
-    /// back all refunds of the account that would be stopped too: those of at least `from_cents`, which is
-    /// 0 for all.
+    /// back all refunds of the account that would be stopped too.
     pub(super) fn hold(
         &self,
         account: &Account,
         no: &RefundNo,
-        (from_cents, until): (u64, UnixMillis),
+        (which, until): (Held, UnixMillis),
         now: UnixMillis,
     ) -> UnixMillis {
         let mut state = self.state();
+        let from_cents = match which {
+            Held::Paused => 0,
+            Held::From(cents) => cents,
+        };
         let none = || Hold { until, from_cents, line: Line::default() };
-        let hold = state.held.entry(account.name.clone()).or_insert_with(none);
+        let key = (account.name.clone(), which == Held::Paused);
+        let hold = state.held.entry(key).or_insert_with(none);
         if hold.until <= now {
             (hold.until, hold.from_cents) = (until, from_cents);
         }
@@ -273,14 +287,16 @@ impl State {
         record: &RefundRecord,
         now: UnixMillis,
     ) -> Option<UnixMillis> {
-        let hold = self.held.get_mut(&account.name)?;
         // What has been tried before may be counted for the day already; only the ledger knows.
         let is_first = record.history.len() <= 1;
         let amount = record.refund.amount.get();
-        let stopped = hold.from_cents == 0 || (is_first && amount >= hold.from_cents);
-        if now >= hold.until || !stopped {
-            return None;
-        }
+        let hold = [true, false].into_iter().find(|paused| {
+            let hold = self.held.get(&(account.name.clone(), *paused));
+            hold.is_some_and(|hold| {
+                now < hold.until && (*paused || (is_first && amount >= hold.from_cents))
+            })
+        })?;
+        let hold = self.held.get_mut(&(account.name.clone(), hold))?;
         Some(hold.line.place(&record.refund.refund_no, now, hold.until.since(now), SPREAD_MS))
     }
 }

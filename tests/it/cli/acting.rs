@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use refundd::contract::ResultV1;
-use refundd::contract::result::{OutcomeV1, SourceV1};
+use refundd::contract::evidence::SourceV1;
+use refundd::contract::result::OutcomeV1;
 use refundd::sandbox::{Fault, FaultPlan, On, Rule, Settings};
 use serde_json::{Value, json};
 
@@ -191,12 +192,41 @@ async fn a_refund_abandoned_while_it_waits_is_never_sent() {
     let sent = json_of(&act(&shop, &["abandon", "R-1", "--yes", "--json"]));
     assert_eq!(
         (&sent["change"], &sent["event_id"]),
-        (&json!("processing -> settled (given_up)"), &json!("R-1.1"))
+        (&json!("processing -> settled (given_up)"), &json!("R-1.1.parked"))
     );
     let results = shop.results(3).await;
     assert_eq!(of(&results, "R-1").outcome, OutcomeV1::Parked);
     assert_eq!(of(&results, "R-3").outcome, OutcomeV1::Succeeded);
     assert!(shop.book().refund("R-2").is_none(), "it was never sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_of_redis_an_unsent_refund_is_asked_about_before_it_is_abandoned() {
+    let mut shop = shop(vec![Rule::new(On::Submits, Fault::NeverSettle).refund_no("R-1")]).await;
+    for (refund_no, cents) in [("R-1", 500), ("R-2", 600)] {
+        shop.push(&of_the_same_order(refund_no, cents));
+        is(&shop, refund_no, if refund_no == "R-1" { "processing" } else { "requested" }).await;
+    }
+    shop.redis.restart();
+    let refused = act(&shop, &["abandon", "R-2", "--yes"]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(4), "{told}");
+    let why =
+        "Redis may have lost that it was sent, so the gateway is asked about it before its first";
+    assert!(told.contains(why), "{told}");
+    assert_eq!(shown(&shop, "R-2")["state"], "requested");
+    // With its turn comes the question; the gateway does not know it, and it is sent once.
+    json_of(&act(&shop, &["abandon", "R-1", "--yes", "--json"]));
+    let results = shop.results(2).await;
+    assert_eq!(of(&results, "R-2").outcome, OutcomeV1::Succeeded);
+    assert_eq!(shop.book().refund("R-2").unwrap().submits, 1);
+    let view = shown(&shop, "R-2");
+    let history = view["history"].as_array().unwrap().iter();
+    let events: Vec<_> = history.map(|line| line["event"].as_str().unwrap()).collect();
+    let place = |event| events.iter().position(|one| *one == event);
+    let (asked, cleared) = (place("not_found"), place("resubmit_cleared"));
+    assert!(place("writes_lost") < asked && asked < cleared && cleared.is_some(), "{events:?}");
+    assert!(place("writes_lost").is_some() && cleared < place("accepted"), "{events:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

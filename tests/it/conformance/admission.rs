@@ -1,10 +1,10 @@
 //! Taking refunds in: dedupe, over-refund, acknowledgement, refusal.
 
-use refundd::domain::state::StateKind;
-use refundd::ports::ledger::{Admitted, Publication, Refusal};
+use refundd::domain::state::{Outcome, StateKind};
+use refundd::ports::ledger::{Admitted, EntryId, Publication, Refusal};
 
 use super::{Subject, on_both_ledgers, seen};
-use crate::support::refunds::{T0, ask, at};
+use crate::support::refunds::{T0, ask, at, settle};
 
 on_both_ledgers!(
     a_new_refund_is_stored_and_due_at_once,
@@ -22,7 +22,22 @@ on_both_ledgers!(
     the_largest_amounts_are_added_exactly,
     a_refusal_acknowledges_publishes_and_quarantines,
     a_refusal_without_an_entry_only_publishes,
+    a_request_that_was_refused_is_not_admitted_when_room_is_made,
+    a_request_whose_refund_was_forgotten_is_not_admitted_again,
+    one_entry_twice_in_a_batch_is_taken_once,
+    a_second_refusal_of_an_entry_publishes_nothing,
 );
+
+/// The rejection of a refund that does not fit, as the intake makes it.
+fn too_much(refund_no: &str, entry: &EntryId) -> Refusal {
+    let result = Publication {
+        event_id: format!("rejected:{}", entry.0),
+        refund_no: refund_no.to_owned(),
+        outcome: "rejected",
+        json: "{\"code\":\"over_refund\"}".to_owned(),
+    };
+    Refusal { entry: Some(entry.clone()), result: Some(result), quarantine: Vec::new() }
+}
 
 async fn a_new_refund_is_stored_and_due_at_once(on: Subject) {
     let asked = ask("R1").reason("broken \"mug\"").paid(900);
@@ -179,4 +194,53 @@ async fn a_refusal_without_an_entry_only_publishes(on: Subject) {
     on.ledger().refuse(&Refusal::default()).await.unwrap();
     assert_eq!(on.results().await.len(), 1);
     assert_eq!(on.quarantined(), 0);
+}
+
+async fn a_request_that_was_refused_is_not_admitted_when_room_is_made(on: Subject) {
+    let order = |no: &str| ask(no).of_gateway_order("P1").cents(600).paid(1_000);
+    let (entry, other) = (on.pending_entry(1), on.pending_entry(2));
+    on.admit_one(&order("R1")).await;
+    let refused = order("R2").entry(&entry);
+    let over = Admitted::OverRefund { paid_cents: 1_000, held_cents: 600 };
+    assert_eq!(on.admit_one(&refused).await, over);
+    on.ledger().refuse(&too_much("R2", &entry)).await.unwrap();
+    let claim = on.claim_one(T0).await;
+    on.store(settle(&claim, Outcome::Failed, T0), T0).await;
+    // Whoever asked was told "rejected": what is still in some worker's memory must not be paid.
+    let again = [refused.clone(), order("R3").cents(500).entry(&other), refused];
+    let answers = on.admit(&again).await;
+    assert_eq!(answers, [Admitted::Decided, Admitted::New, Admitted::Decided]);
+    assert!(on.find("R2").await.is_none());
+    assert_eq!(on.results().await.len(), 2, "the end of R1 and the rejection of R2");
+    // The same number in a new request, or in one that is no entry, is a new question.
+    assert_eq!(on.admit_one(&order("R2").cents(100)).await, Admitted::Waiting);
+}
+
+async fn a_request_whose_refund_was_forgotten_is_not_admitted_again(on: Subject) {
+    let entry = on.pending_entry(1);
+    let asked = ask("R1").entry(&entry);
+    assert_eq!(on.admit_one(&asked).await, Admitted::New);
+    let claim = on.claim_one(T0).await;
+    on.store(settle(&claim, Outcome::Succeeded, T0), T0).await;
+    assert_eq!(on.ledger().purge(at(1), T0).await.unwrap(), 1);
+    assert_eq!(on.admit_one(&asked).await, Admitted::Decided);
+    assert!(on.claim_all(at(1)).await.is_empty());
+}
+
+async fn one_entry_twice_in_a_batch_is_taken_once(on: Subject) {
+    let entry = on.pending_entry(1);
+    let (asked, other) = (ask("R1").entry(&entry), ask("R2").entry(&entry));
+    let known = Admitted::Known(Box::new(asked.refund()));
+    let answers = on.admit(&[asked.clone(), asked, other]).await;
+    assert_eq!(answers, [Admitted::New, known, Admitted::Decided]);
+    assert!(on.is_acknowledged(&entry));
+    assert_eq!(on.claim_all(T0).await.len(), 1);
+}
+
+async fn a_second_refusal_of_an_entry_publishes_nothing(on: Subject) {
+    let entry = on.pending_entry(1);
+    for _ in 0..2 {
+        on.ledger().refuse(&too_much("R1", &entry)).await.unwrap();
+    }
+    assert_eq!(on.results().await.len(), 1);
 }

@@ -3,7 +3,7 @@
 use refundd::domain::EventKind;
 use refundd::domain::state::{Outcome, StateKind};
 use refundd::domain::step::ClaimFacts;
-use refundd::ports::ledger::Committed;
+use refundd::ports::ledger::{Clearance, Cleared, Committed, PutBack};
 
 use super::{Subject, numbers, on_both_ledgers, seen};
 use crate::support::refunds::{
@@ -249,7 +249,54 @@ async fn what_was_lost_before_stays_lost_when_a_claim_is_given_back(on: Subject)
     on.admit_one(&ask("R1")).await;
     let first = on.claim_one(T0).await;
     on.claim_one(at(LEASE_MS)).await; // finds the first one lost; its answer is lost, too
-    assert_eq!(on.ledger().unclaim(first.lease.fence.number, at(LEASE_MS + 1)).await.unwrap(), 1);
+    for given_back in [1, 0] {
+        let unclaim = on.ledger().unclaim(first.lease.fence.number, at(LEASE_MS + 1));
+        assert_eq!(unclaim.await.unwrap(), given_back);
+    }
     let claim = on.claim_one(at(LEASE_MS + 1)).await;
     assert_eq!(claim.facts, crashes(true, 1), "the intent of the first may have been acted on");
+}
+
+#[tokio::test]
+async fn a_lease_of_an_earlier_run_is_stale_in_memory_too() {
+    // Of Redis: `scripts::losses`, where a run can end.
+    let on = Subject::memory();
+    let Subject::Memory(ledger) = &on else { panic!("it is in memory") };
+    on.admit_one(&ask("R1")).await;
+    let claim = on.claim_one(T0).await;
+    ledger.lose_writes_since(ledger.backup(), at(1));
+    let before = seen(on.find("R1").await.as_ref());
+    let late = settle(&claim, Outcome::Failed, at(2));
+    assert_eq!(on.commit_one(late, at(2)).await, Committed::StaleFence);
+    let refund = &claim.record.refund;
+    let order = (claim.record.order_scope.clone(), refund.order.clone());
+    let (lease, account) = (claim.lease.clone(), refund.account.clone());
+    let asked = Clearance { lease, account, order, daily: None };
+    assert_eq!(on.ledger().clear(&[asked], at(2)).await.unwrap(), [Cleared::Lost]);
+    let back = PutBack { lease: claim.lease, due_at: at(2) };
+    on.ledger().put_back(&[back], at(2)).await.unwrap();
+    assert_eq!(seen(on.find("R1").await.as_ref()), before);
+    assert!(on.results().await.is_empty());
+    let claim = on.claim_one(at(LEASE_MS)).await;
+    assert!(claim.facts.intent_lost);
+    on.store(commit(&claim, &[answer_unknown()], at(LEASE_MS)), at(LEASE_MS)).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_run_is_no_crash_of_a_refund_in_memory_either() {
+    // Of Redis: `scripts::losses`.
+    let on = Subject::memory();
+    let Subject::Memory(ledger) = &on else { panic!("it is in memory") };
+    on.admit(&[ask("R1"), ask("R2").of_gateway_order("P2")]).await;
+    let second = on.claim_all(T0).await.remove(1);
+    on.store(commit(&second, &[accepted()], T0), T0).await;
+    for run in 1..=4 {
+        ledger.lose_writes_since(ledger.backup(), at(run * LEASE_MS));
+        let claims = on.claim_all(at(run * LEASE_MS)).await;
+        let of = |name| claims.iter().find(|one| one.lease.refund_no == no(name)).unwrap().facts;
+        let told = [of("R1"), of("R2")].map(|facts| (facts.intent_lost, facts.crashes));
+        assert_eq!(told, [(true, 0), (false, 0)], "{run}");
+        let backs = claims.into_iter().map(|one| PutBack { lease: one.lease, due_at: at(run) });
+        on.ledger().put_back(&backs.collect::<Vec<_>>(), at(run * LEASE_MS)).await.unwrap();
+    }
 }

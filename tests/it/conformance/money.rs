@@ -10,7 +10,7 @@ on_both_ledgers!(
     what_is_put_back_is_as_if_it_had_never_been_claimed,
     what_is_put_back_after_a_crash_keeps_the_crash_and_the_lost_intent,
     a_lease_that_is_no_longer_held_is_not_put_back,
-    a_settled_refund_that_is_put_back_is_due_no_more,
+    a_settled_refund_that_is_put_back_is_still_asked_about,
     a_settled_refund_whose_first_query_crashed_is_still_asked_about_after_it_is_put_back,
     a_held_lease_is_cleared_and_a_lost_one_is_not,
     a_pause_of_an_account_stops_its_submits_only,
@@ -20,12 +20,15 @@ on_both_ledgers!(
     the_amounts_of_one_batch_add_up_in_order,
     a_limit_is_of_one_account_and_one_day,
     yesterday_still_counts_for_a_clock_that_is_behind,
-    a_refund_that_was_counted_is_cleared_again_over_the_limit,
+    a_refund_that_was_counted_is_cleared_again_that_day_whatever_the_limit,
+    a_refund_counts_anew_in_each_day_in_which_it_is_cleared,
     what_is_not_cleared_does_not_count,
     a_nudged_end_is_asked_about_again,
     a_refund_that_is_asked_about_again_is_not_forgotten,
     a_correction_holds_the_amount_again,
     a_correction_to_parked_is_due_again_and_not_forgotten,
+    an_order_that_a_correction_has_overdrawn_sends_nothing_more,
+    an_order_that_names_no_paid_amount_is_never_overdrawn,
 );
 
 fn back(claim: &Claim, ms: u64) -> PutBack {
@@ -35,7 +38,8 @@ fn back(claim: &Claim, ms: u64) -> PutBack {
 fn asks(claim: &Claim, daily: Option<(u64, u64)>) -> Clearance {
     let refund = &claim.record.refund;
     let daily = daily.map(|(day, limit_cents)| Daily { day, amount: refund.amount, limit_cents });
-    Clearance { lease: claim.lease.clone(), account: refund.account.clone(), daily }
+    let order = (claim.record.order_scope.clone(), refund.order.clone());
+    Clearance { lease: claim.lease.clone(), account: refund.account.clone(), order, daily }
 }
 
 async fn clear(on: &Subject, asked: &[Clearance]) -> Vec<Cleared> {
@@ -96,12 +100,16 @@ async fn asked_again(on: &Subject) -> Claim {
     on.claim_one(at(1)).await
 }
 
-async fn a_settled_refund_that_is_put_back_is_due_no_more(on: Subject) {
+async fn a_settled_refund_that_is_put_back_is_still_asked_about(on: Subject) {
     let claim = asked_again(&on).await;
     on.ledger().put_back(&[back(&claim, 5)], at(2)).await.unwrap();
     let stored = on.find("R1").await.unwrap();
-    assert_eq!((stored.due_at, stored.leased), (None, false));
-    assert!(on.claim_all(at(LEASE_MS * 9)).await.is_empty());
+    assert_eq!((stored.due_at, stored.leased), (Some(at(5)), false));
+    let again = on.claim_one(at(5)).await;
+    assert_eq!((again.record.state.kind(), again.facts.crashes), (StateKind::Settled, 0));
+    // Its answer is lost: it is as if it had not been claimed, but it is due.
+    assert_eq!(on.ledger().unclaim(claim.lease.fence.number, at(6)).await.unwrap(), 1);
+    assert_eq!(on.find("R1").await.unwrap().due_at, Some(at(6)));
 }
 
 async fn a_settled_refund_whose_first_query_crashed_is_still_asked_about_after_it_is_put_back(
@@ -218,11 +226,30 @@ async fn yesterday_still_counts_for_a_clock_that_is_behind(on: Subject) {
     assert_eq!(clear(&on, &[on_day(2, 20_000)]).await, [Cleared::DailyLimit]);
 }
 
-async fn a_refund_that_was_counted_is_cleared_again_over_the_limit(on: Subject) {
+async fn a_refund_that_was_counted_is_cleared_again_that_day_whatever_the_limit(on: Subject) {
     let claims = held(&on, &[500]).await;
     assert_eq!(clear(&on, &[asks(&claims[0], Some((1, 500)))]).await, [Cleared::Go]);
-    let lower = asks(&claims[0], Some((2, 100)));
-    assert_eq!(clear(&on, &[lower]).await, [Cleared::Go], "what may have left is not undone");
+    let lower = |day| asks(&claims[0], Some((day, 100)));
+    assert_eq!(clear(&on, &[lower(1)]).await, [Cleared::Go], "what may have left is not undone");
+    assert_eq!(clear(&on, &[lower(2)]).await, [Cleared::DailyLimit]);
+}
+
+async fn a_refund_counts_anew_in_each_day_in_which_it_is_cleared(on: Subject) {
+    // Each is cleared on a day of its own, and none leaves: later they must not all leave in one.
+    let claims = held(&on, &[500, 500, 500]).await;
+    let on_day = |n: usize, day| asks(&claims[n], Some((day, 1_000)));
+    let mut day = 0;
+    for n in 0..claims.len() {
+        day += 1;
+        assert_eq!(clear(&on, &[on_day(n, day)]).await, [Cleared::Go]);
+    }
+    day += 1;
+    for _ in 0..2 {
+        let all: Vec<_> = (0..claims.len()).map(|n| on_day(n, day)).collect();
+        let expected = [Cleared::Go, Cleared::Go, Cleared::DailyLimit];
+        assert_eq!(clear(&on, &all).await, expected, "twice a day counts once");
+    }
+    assert_eq!(clear(&on, &[on_day(2, day + 1)]).await, [Cleared::Go]);
 }
 
 async fn what_is_not_cleared_does_not_count(on: Subject) {
@@ -258,7 +285,10 @@ async fn a_refund_that_is_asked_about_again_is_not_forgotten(on: Subject) {
     let claim = on.claim_one(at(1)).await;
     assert_eq!(on.ledger().purge(at(9_999), T0).await.unwrap(), 0, "held");
     on.ledger().put_back(&[back(&claim, 2)], at(2)).await.unwrap();
-    assert_eq!(on.ledger().purge(at(9_999), T0).await.unwrap(), 1);
+    assert_eq!(on.ledger().purge(at(9_999), T0).await.unwrap(), 0, "due again");
+    let claim = on.claim_one(at(2)).await;
+    on.store(commit(&claim, &[crate::support::refunds::not_found()], at(3)), at(3)).await;
+    assert_eq!(on.ledger().purge(at(9_999), T0).await.unwrap(), 1, "it has been asked about");
 }
 
 /// R1 of order P1 has failed and is claimed again; nothing else is refunded of the 100 that were paid.
@@ -297,4 +327,45 @@ async fn a_correction_to_parked_is_due_again_and_not_forgotten(on: Subject) {
     on.store(settle(&claim, Outcome::Failed, due), due).await;
     assert_eq!(on.ledger().purge(due, T0).await.unwrap(), 0, "it has ended anew");
     assert_eq!(on.ledger().purge(due.plus(1), T0).await.unwrap(), 1);
+}
+
+async fn an_order_that_a_correction_has_overdrawn_sends_nothing_more(on: Subject) {
+    failed_and_asked_again(&on).await;
+    // By its second id, so that the account is found under the first.
+    on.admit_one(&ask("R2").of_orders(Some("P1"), Some("M1")).cents(70)).await;
+    on.admit_one(&ask("R3").of_order("M1").cents(30)).await;
+    on.admit_one(&ask("S1").cents(70).paid(70)).await;
+    let now = at(60_000);
+    let claims = by_number(on.claim_all(now).await);
+    let daily = Some((20_000, 100));
+    let second = asks(&claims["R2"], None);
+    let mut by_merchant = asks(&claims["R2"], None);
+    by_merchant.order.1 = ask("R3").of_order("M1").refund().order;
+    assert_eq!(clear(&on, std::slice::from_ref(&second)).await, [Cleared::Go], "all, and no more");
+    on.store(settle(&claims["R1"], Outcome::Succeeded, now), now).await;
+    let other = asks(&claims["S1"], daily);
+    let asked = [asks(&claims["R2"], daily), other, second.clone(), by_merchant];
+    let never = Cleared::OverRefund;
+    assert_eq!(clear(&on, &asked).await, [never, Cleared::Go, never, never], "R2 does not count");
+    let mut elsewhere = second.clone();
+    elsewhere.order.0 = ask("R9").scope("other").record().order_scope;
+    assert_eq!(clear(&on, &[elsewhere]).await, [Cleared::Go], "an order of another gateway");
+    on.ledger().pause(&pause(None, T0)).await.unwrap();
+    assert_eq!(clear(&on, std::slice::from_ref(&second)).await, [Cleared::Paused]);
+    on.ledger().resume(&pause(None, T0)).await.unwrap();
+    on.store(settle(&claims["R2"], Outcome::Failed, now), now).await;
+    assert_eq!(clear(&on, &[second]).await, [Cleared::Lost]);
+    let claims = by_number(on.claim_all(now.plus(60_000)).await);
+    assert_eq!(clear(&on, &[asks(&claims["R3"], None)]).await, [Cleared::Go], "90 of 100 by now");
+}
+
+async fn an_order_that_names_no_paid_amount_is_never_overdrawn(on: Subject) {
+    on.admit_one(&ask("R1").of_gateway_order("P1").cents(60)).await;
+    let claim = on.claim_one(T0).await;
+    on.store(settle(&claim, Outcome::Failed, T0), T0).await;
+    on.ledger().nudge(&[no("R1")], at(1)).await.unwrap();
+    on.admit_one(&ask("R2").of_gateway_order("P1").cents(100)).await;
+    let claims = by_number(on.claim_all(at(60_000)).await);
+    on.store(settle(&claims["R1"], Outcome::Succeeded, at(60_000)), at(60_000)).await;
+    assert_eq!(clear(&on, &[asks(&claims["R2"], None)]).await, [Cleared::Go]);
 }

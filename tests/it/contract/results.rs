@@ -113,7 +113,7 @@ fn succeeded(shop: &Shop, mut result: Value) {
     take_time(&mut result, "settled_at", submitted);
     assert_eq!(take_evidence(&mut result), (json!("A"), json!("query")));
     let rest = json!({
-        "event_id": "R-succeeded.1", "refund_no": "R-succeeded", "outcome": "succeeded",
+        "event_id": "R-succeeded.1.succeeded", "refund_no": "R-succeeded", "outcome": "succeeded",
         "gateway": "iotpay", "status": "2",
     });
     assert_eq!(result, rest, "neither more nor less");
@@ -130,7 +130,7 @@ fn failed(shop: &Shop, mut result: Value) {
     assert!(["FAIL", "FAILED", "REFUNDCLOSE"].contains(&status.as_str().unwrap()), "{status}");
     assert_eq!(take(&mut result, "message"), "the gateway failed it and gave no reason");
     let rest = json!({
-        "event_id": "R-failed.1", "refund_no": "R-failed", "outcome": "failed",
+        "event_id": "R-failed.1.failed", "refund_no": "R-failed", "outcome": "failed",
         "gateway": "ionlinepay",
     });
     assert_eq!(result, rest, "neither more nor less");
@@ -142,7 +142,7 @@ fn parked(shop: &Shop, mut result: Value) {
     assert_eq!(take_evidence(&mut result), (json!("A"), json!("query")));
     assert!(!take(&mut result, "message").as_str().unwrap().is_empty());
     let rest = json!({
-        "event_id": "R-parked.1", "refund_no": "R-parked", "outcome": "parked",
+        "event_id": "R-parked.1.parked", "refund_no": "R-parked", "outcome": "parked",
         "gateway": "ionlinepay", "code": "abnormal", "status": "CHANGE",
     });
     assert_eq!(result, rest, "neither more nor less; it has not settled");

@@ -7,10 +7,14 @@ use refundd::domain::state::{Outcome, StateKind};
 use refundd::domain::step::{Step, next_step};
 use refundd::ledger::{Keys, Losses, RedisLedger};
 use refundd::ports::Ledger;
-use refundd::ports::ledger::{Claim, Committed};
+use refundd::ports::ledger::{Acted, Claim, Cleared, Committed, PutBack};
 
+use super::Dump;
+use super::money::asks;
 use crate::support::redis::{TestRedis, namespace};
-use crate::support::refunds::{LEASE_MS, T0, accepted, ask, at, commit, no, settle};
+use crate::support::refunds::{
+    LEASE_MS, T0, abandoned, accepted, act, ask, at, commit, no, settle,
+};
 
 async fn claims(ledger: &RedisLedger, now: UnixMillis) -> Vec<Claim> {
     ledger.claim(9, now, now.plus(LEASE_MS)).await.unwrap().claims
@@ -127,7 +131,7 @@ async fn an_equal_number_of_an_old_lease_does_not_open_a_new_one() {
     assert_eq!(new.lease.fence.number, old.lease.fence.number);
     let late = settle(&old, Outcome::Failed, at(2));
     assert_eq!(slow.commit(&[late], at(2)).await.unwrap(), [Committed::StaleFence]);
-    let back = refundd::ports::ledger::PutBack { lease: old.lease, due_at: at(2) };
+    let back = PutBack { lease: old.lease, due_at: at(2) };
     slow.put_back(&[back], at(2)).await.unwrap();
     let stored = holder.find(&no("R1")).await.unwrap().unwrap();
     assert_eq!((stored.record.state.kind(), stored.leased), (StateKind::Submitting, true));
@@ -204,4 +208,184 @@ async fn a_loss_that_cannot_be_recorded_lets_nothing_be_claimed() {
     let before = redis.dump(&keys);
     assert!(ledger.claim(9, at(5), at(9)).await.is_err());
     assert_eq!(redis.dump(&keys), before);
+}
+
+/// Every key of a namespace as it stands, to come back to.
+fn copy(redis: &TestRedis, keys: &Keys) -> Vec<(String, Vec<u8>)> {
+    let all: Vec<String> = redis.cmd(&["KEYS", &format!("{}*", keys.seq().replace("seq", ""))]);
+    let dumped = all.into_iter().map(|key| {
+        let dump = redis.cmd(&["DUMP", &key]);
+        (key, dump)
+    });
+    dumped.collect()
+}
+
+fn restore(redis: &TestRedis, copy: &[(String, Vec<u8>)]) {
+    let _: Value = redis.run("FLUSHALL");
+    for (key, dump) in copy {
+        let mut restore = redis::cmd("RESTORE");
+        restore.arg(key).arg(0).arg(dump).exec(&mut redis.raw()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_older_copy_that_still_holds_a_lease_lets_its_worker_do_nothing() {
+    let (mut redis, keys) = (TestRedis::start_durable(), namespace());
+    let slow = redis.ledger(&keys).await;
+    slow.admit(&[ask("R1").admission(), ask("R2").admission()], T0).await.unwrap();
+    let held = claims(&slow, T0).await;
+    let older = copy(&redis, &keys);
+    // What the copy does not know: another worker has taken over, and has sent.
+    let other = redis.ledger(&keys).await;
+    let taken = claims(&other, at(LEASE_MS)).await;
+    let sent: Vec<_> =
+        taken.iter().map(|claim| commit(claim, &[accepted()], at(LEASE_MS))).collect();
+    assert_eq!(other.commit(&sent, at(LEASE_MS)).await.unwrap(), [Committed::Stored; 2]);
+    redis.restart();
+    restore(&redis, &older);
+
+    let slow = reconnected(slow).await;
+    let before = redis.dump(&keys);
+    let clearances = [asks(&held[0], None), asks(&held[1], Some((1, 9_999)))];
+    let cleared = slow.clear(&clearances, at(5)).await.unwrap();
+    assert_eq!(cleared, [Cleared::Lost; 2], "nothing is sent");
+    let backs = held.iter().map(|claim| PutBack { lease: claim.lease.clone(), due_at: at(5) });
+    slow.put_back(&backs.collect::<Vec<_>>(), at(5)).await.unwrap();
+    assert_eq!(redis.dump(&keys), before, "nothing is given back, nothing is counted");
+    let late = [settle(&held[0], Outcome::Failed, at(5)), commit(&held[1], &[accepted()], at(5))];
+    assert_eq!(slow.commit(&late, at(5)).await.unwrap(), [Committed::StaleFence; 2]);
+    let after = redis.dump(&keys);
+    assert_eq!(after.without("stale"), before);
+    assert_eq!(after.of_key("stale").len(), 2);
+    let found = claims(&slow, at(LEASE_MS)).await;
+    assert!(found.len() == 2 && found.iter().all(|claim| step(claim) == Step::Recover));
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_heard_of_is_given_back_after_a_restart_and_asked_about() {
+    let (mut redis, keys) = (TestRedis::start_durable(), namespace());
+    let ledger = redis.ledger(&keys).await;
+    ledger.admit(&[ask("R1").admission(), ask("R2").admission()], T0).await.unwrap();
+    let heard = ledger.claim(1, T0, at(LEASE_MS)).await.unwrap().claims.remove(0);
+    ledger.claim(1, T0, at(LEASE_MS)).await.unwrap(); // its answer is lost with the connection
+    redis.restart();
+    let ledger = reconnected(ledger).await;
+    assert_eq!(ledger.unclaim(heard.lease.fence.number, at(5)).await.unwrap(), 1);
+    let claim = claims(&ledger, at(5)).await.remove(0);
+    assert_eq!((claim.lease.refund_no.as_str(), step(&claim)), ("R2", Step::Doubt));
+    assert_eq!((claim.facts.crashes, claim.record.tally.attempts), (0, 1));
+}
+
+#[tokio::test]
+async fn restarts_of_redis_are_no_crashes_of_the_refunds_that_were_held() {
+    let (mut redis, keys) = (TestRedis::start_durable(), namespace());
+    let mut ledger = redis.ledger(&keys).await;
+    ledger.admit(&[ask("R1").admission(), ask("R2").admission()], T0).await.unwrap();
+    let second = claims(&ledger, T0).await.remove(1);
+    ledger.commit(&[commit(&second, &[accepted()], T0)], T0).await.unwrap();
+    let facts = |claims: &[Claim]| {
+        let of = |name| claims.iter().find(|one| one.lease.refund_no == no(name)).unwrap().facts;
+        [of("R1"), of("R2")].map(|facts| (facts.intent_lost, facts.crashes))
+    };
+    let mut now = T0;
+    for _ in 0..3 {
+        redis.restart();
+        ledger = reconnected(ledger).await;
+        now = now.plus(LEASE_MS);
+        let found = claims(&ledger, now).await;
+        assert_eq!(facts(&found), [(true, 0), (false, 0)], "lost all the same");
+    }
+    // Put back, what was lost is still lost, and the next claim is no crash either.
+    now = now.plus(LEASE_MS);
+    redis.restart();
+    ledger = reconnected(ledger).await;
+    for _ in 0..2 {
+        let found = claims(&ledger, now).await;
+        assert_eq!(facts(&found), [(true, 0), (false, 0)]);
+        let backs = found.into_iter().map(|claim| PutBack { lease: claim.lease, due_at: now });
+        ledger.put_back(&backs.collect::<Vec<_>>(), now).await.unwrap();
+    }
+    // In one run they count.
+    claims(&ledger, now).await;
+    assert_eq!(facts(&claims(&ledger, now.plus(LEASE_MS)).await), [(true, 1), (false, 1)]);
+}
+
+#[tokio::test]
+async fn a_loss_covers_what_was_pushed_by_a_clock_that_was_ahead() {
+    let hour = 3_600_000;
+    let ahead = at(hour).get().to_string();
+    // An id that is no moment says nothing, and neither does a stream that was never there.
+    let ids =
+        [(Some(ahead), at(hour)), (Some("1699999999999999".to_owned()), at(5)), (None, at(5))];
+    for (id, lost_at) in ids {
+        let (redis, keys) = (TestRedis::shared(), namespace());
+        let ledger = redis.ledger(&keys).await;
+        ledger.admit(&[ask("R1").admitted_at(lost_at).admission()], T0).await.unwrap();
+        ledger.claim(0, T0, T0).await.unwrap();
+        if let Some(id) = &id {
+            let id = format!("{id}-7");
+            let _: Value = redis.cmd(&["XADD", &keys.requests(), &id, "request", "{}"]);
+            let _: Value = redis.cmd(&["XDEL", &keys.requests(), &id]); // its id is remembered
+        }
+        let _: Value = redis.cmd(&["HSET", &keys.epoch(), "run_id", "0"]);
+        let other = redis.ledger(&keys).await; // which knows of no later moment
+        other.claim(0, at(5), at(5)).await.unwrap();
+        assert_eq!(other.losses().await.unwrap(), told(Some(lost_at), 1), "{id:?}");
+        let audit = redis.dump(&keys);
+        assert!(audit.of_key("audit")[0].ends_with(" at=1700000000005"), "noticed then: {audit}");
+        assert_eq!(step(&claims(&other, lost_at).await[0]), Step::Doubt);
+    }
+}
+
+#[tokio::test]
+async fn a_loss_covers_every_moment_that_the_handle_which_notices_it_has_used() {
+    for using in ["claim", "admit", "commit", "act"] {
+        let (redis, keys) = (TestRedis::shared(), namespace());
+        let ledger = redis.ledger(&keys).await;
+        ledger.admit(&[ask("R1").admission(), ask("R2").admission()], T0).await.unwrap();
+        let held = ledger.claim(1, T0, at(LEASE_MS)).await.unwrap().claims.remove(0);
+        let later = at(9_999);
+        match using {
+            "claim" => drop(claims(&ledger, later).await),
+            "admit" => drop(ledger.admit(&[ask("R3").admission()], later).await.unwrap()),
+            "commit" => {
+                let done = [commit(&held, &[accepted()], later)];
+                assert_eq!(ledger.commit(&done, later).await.unwrap(), [Committed::Stored]);
+            }
+            _ => {
+                let saw = ledger.find(&no("R2")).await.unwrap().unwrap();
+                let decided = act(&saw, &abandoned(later), later);
+                assert_eq!(ledger.act(&decided, later).await.unwrap(), Acted::Stored);
+            }
+        }
+        let _: Value = redis.cmd(&["HSET", &keys.epoch(), "run_id", "0"]);
+        ledger.claim(0, at(5), at(5)).await.unwrap();
+        assert_eq!(ledger.losses().await.unwrap(), told(Some(later), 1), "{using}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_decided_on_what_they_saw_before_a_loss_is_not_stored() {
+    let (redis, keys) = (TestRedis::shared(), namespace());
+    let ledger = redis.ledger(&keys).await;
+    ledger.admit(&[ask("R1").admission()], T0).await.unwrap();
+    let find = async || ledger.find(&no("R1")).await.unwrap().unwrap();
+    let saw = find().await;
+    assert_eq!(saw.lost_at, None);
+    // Nobody has noticed yet that this is another Redis: whoever acts does.
+    let _: Value = redis.cmd(&["HSET", &keys.epoch(), "run_id", "0"]);
+    let before = redis.dump(&keys);
+    let decided = act(&saw, &abandoned(at(5)), at(5));
+    assert_eq!(ledger.act(&decided, at(5)).await.unwrap(), Acted::Changed);
+    let after = redis.dump(&keys);
+    let rest = |dump: &Dump| dump.without("epoch").without("audit").without("seq");
+    assert_eq!(rest(&after), rest(&before));
+    assert!(after.of_key("audit")[0].contains("kind=write_loss"), "{after}");
+    // It is recorded by now, and is still not what they saw.
+    assert_eq!(ledger.act(&decided, at(6)).await.unwrap(), Acted::Changed);
+    assert_eq!(redis.dump(&keys), after);
+    let saw = find().await;
+    assert_eq!(saw.lost_at, Some(at(5)));
+    let decided = act(&saw, &abandoned(at(7)), at(7));
+    assert_eq!(ledger.act(&decided, at(7)).await.unwrap(), Acted::Stored, "seen, and decided");
 }

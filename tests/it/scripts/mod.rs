@@ -70,8 +70,8 @@ async fn admit_writes_record_state_due_order_and_acknowledges() {
     requests stream 2-1 request={}
     requests stream group refundd pending ["2-1 of me"]
     seq string 1
-    states hash R1 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0,0],"h":[]}
-    states hash R2 = r{"v":1,"s":{"requested":0},"a":1700000000000,"t":[0,0,0,0],"h":[]}
+    states hash R1 = r{"v":1,"s":{"requested":0},"a":[1700000000000,0],"t":[0,0,0,0],"h":[]}
+    states hash R2 = r{"v":1,"s":{"requested":0},"a":[1700000000000,0],"t":[0,0,0,0],"h":[]}
     "#);
 }
 
@@ -92,6 +92,35 @@ async fn a_known_refund_an_over_refund_and_a_mismatch_write_nothing() {
     let crossed = ask("R4").of_orders(Some("P1"), Some("M1")).entry(&second);
     assert_eq!(book.admit(&[crossed]).await, [Admitted::OrderMismatch]);
     assert_eq!(book.dump(), before, "mismatch");
+}
+
+#[tokio::test]
+async fn a_request_that_had_its_answer_is_admitted_by_nobody_and_writes_nothing() {
+    let book = Book::open().await;
+    let [entry, _] = book.pending();
+    let refusal = Refusal { entry: Some(entry.clone()), ..Refusal::default() };
+    book.ledger.refuse(&refusal).await.unwrap();
+    let before = book.dump();
+    let answer = book.admit(&[ask("R1").entry(&entry)]).await;
+    assert_eq!(answer, [Admitted::Decided]);
+    assert_eq!(book.dump(), before);
+}
+
+#[tokio::test]
+async fn a_request_that_others_took_from_the_stream_or_from_the_group_is_still_admitted() {
+    let book = Book::open().await;
+    let [trimmed, read] = book.pending();
+    let (redis, requests) = (TestRedis::shared(), book.keys.requests());
+    // A producer that keeps the stream short, and a reader that was removed with all it had read.
+    let _: redis::Value = redis.cmd(&["XDEL", &requests, &trimmed.0]);
+    assert_eq!(book.admit(&[ask("R1").entry(&trimmed)]).await, [Admitted::New]);
+    let _: redis::Value = redis.cmd(&["XGROUP", "DELCONSUMER", &requests, "refundd", "me"]);
+    assert_eq!(book.admit(&[ask("R2").entry(&read)]).await, [Admitted::New]);
+    let _: redis::Value = redis.cmd(&["XADD", &requests, "3-1", "request", "{}"]);
+    let _: redis::Value = redis.cmd(&["XGROUP", "DESTROY", &requests, "refundd"]);
+    let (groupless, gone) = (EntryId("3-1".to_owned()), EntryId("4-1".to_owned()));
+    let batch = [ask("R3").entry(&groupless), ask("R4").entry(&gone)];
+    assert_eq!(book.admit(&batch).await, [Admitted::New, Admitted::Decided]);
 }
 
 #[tokio::test]
@@ -159,7 +188,7 @@ async fn commit_of_a_success_ends_publishes_and_lets_the_next_go() {
 }
 
 #[tokio::test]
-async fn a_repeated_commit_writes_a_line_of_audit_and_nothing_else() {
+async fn a_repeated_commit_writes_a_line_of_stale_commits_and_nothing_else() {
     let book = Book::open().await;
     book.admit(&[ask("R1").paid(500)]).await;
     let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
@@ -169,16 +198,16 @@ async fn a_repeated_commit_writes_a_line_of_audit_and_nothing_else() {
     let again = book.ledger.commit(&done, at(3)).await.unwrap();
     assert_eq!(again, [Committed::StaleFence]);
     let after = book.dump();
-    assert_eq!(after.without("audit"), before.without("audit"));
-    let audit = after.of_key("audit");
-    assert_eq!(audit.len(), 1);
-    let line = "audit stream #0 kind=stale_commit refund_no=R1 fence=2 ";
-    assert!(audit[0].starts_with(line) && audit[0].contains(" state=z{"), "{audit:?}");
-    assert!(audit[0].ends_with("at=1700000000003"), "{audit:?}");
+    assert_eq!(after.without("stale"), before.without("stale"));
+    let lines = after.of_key("stale");
+    assert_eq!(lines.len(), 1);
+    let line = "stale stream #0 kind=stale_commit refund_no=R1 fence=2 ";
+    assert!(lines[0].starts_with(line) && lines[0].contains(" state=z{"), "{lines:?}");
+    assert!(lines[0].ends_with("at=1700000000003"), "{lines:?}");
 }
 
 #[tokio::test]
-async fn a_commit_under_an_old_fence_writes_a_line_of_audit_and_nothing_else() {
+async fn a_commit_under_an_old_fence_writes_a_line_of_stale_commits_and_nothing_else() {
     let book = Book::open().await;
     book.admit(&[ask("R1")]).await;
     let slow = book.ledger.claim(5, T0, at(1)).await.unwrap().claims;
@@ -187,7 +216,7 @@ async fn a_commit_under_an_old_fence_writes_a_line_of_audit_and_nothing_else() {
     let late = commit(&slow[0], &[accepted()], at(2));
     let answer = book.ledger.commit(&[late], at(2)).await.unwrap();
     assert_eq!(answer, [Committed::StaleFence]);
-    assert_eq!(book.dump().without("audit"), before);
+    assert_eq!(book.dump().without("stale"), before);
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use crate::support::refunds::{LEASE_MS, T0, act, ask, at, commit, no, parked, se
 pub(super) fn asks(claim: &Claim, daily: Option<(u64, u64)>) -> Clearance {
     let refund = &claim.record.refund;
     let daily = daily.map(|(day, limit_cents)| Daily { day, amount: refund.amount, limit_cents });
-    Clearance { lease: claim.lease.clone(), account: refund.account.clone(), daily }
+    let order = (claim.record.order_scope.clone(), refund.order.clone());
+    Clearance { lease: claim.lease.clone(), account: refund.account.clone(), order, daily }
 }
 
 fn back(claim: &Claim, ms: u64) -> PutBack {
@@ -41,7 +42,7 @@ async fn a_second_claim_that_is_put_back_leaves_the_first_one_lost() {
     book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap();
     let claims = book.ledger.claim(5, at(LEASE_MS), at(2 * LEASE_MS)).await.unwrap().claims;
     book.ledger.put_back(&[back(&claims[0], LEASE_MS)], at(LEASE_MS)).await.unwrap();
-    let lease = format!("leases hash R1 = 3 u 0 {} -", T0.get());
+    let lease = format!("leases hash R1 = 3 u 1 {} -", T0.get());
     assert_eq!(book.dump().of_key("leases"), [lease]);
 }
 

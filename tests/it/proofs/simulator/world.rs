@@ -64,7 +64,14 @@ pub(super) struct World {
     pub(super) stale: usize,
 }
 
-fn sim_accounts(gateway: &Arc<SimGateway>, repeats: Repeats) -> Accounts {
+fn sim_accounts(rng: &mut Rng, gateway: &Arc<SimGateway>, repeats: Repeats) -> Accounts {
+    let mut some = |every_ms: u64| (rng.u8(..3) == 0).then_some(every_ms);
+    let limits = CallLimits {
+        submit_every_ms: some(700),
+        query_every_ms: some(400),
+        ..CallLimits::default()
+    };
+    let daily_cents = some(PAID / 2);
     let duplicates = match repeats {
         Repeats::Replays => Duplicates::Replays,
         Repeats::Rejects => Duplicates::Rejects,
@@ -77,8 +84,8 @@ fn sim_accounts(gateway: &Arc<SimGateway>, repeats: Repeats) -> Accounts {
         submitter: gateway.clone(),
         querier: gateway.clone(),
         longest_call_ms: TIMEOUT_MS + 3_000,
-        limits: CallLimits::default(),
-        daily_cents: None,
+        limits,
+        daily_cents,
     }])
 }
 
@@ -94,7 +101,7 @@ impl World {
         let gateway =
             Arc::new(SimGateway::new(rng.u64(..), repeats, faults.clone(), Arc::clone(&clock)));
         let ledger = Arc::new(MemoryLedger::new());
-        let accounts = Arc::new(sim_accounts(&gateway, repeats));
+        let accounts = Arc::new(sim_accounts(&mut rng, &gateway, repeats));
         let intake = intake::Parts {
             requests: Arc::new(Nothing),
             ledger: ledger.clone(),
@@ -395,7 +402,7 @@ impl World {
             let resume = Pause { account, who, reason, at: self.clock.now() };
             self.ledger.resume(&resume).await.expect("answers");
         }
-        for _ in 0..3_000 {
+        for _ in 0..8_000 {
             if !self.pending.is_empty() {
                 intake::take_in(&self.intake, &self.pending).await.expect("answers");
                 self.pending.clear();
