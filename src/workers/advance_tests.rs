@@ -269,7 +269,7 @@ async fn a_cleared_resend_is_looked_at_again_when_it_leaves() {
         let policy = Policy { duplicates: Duplicates::Unknown, ..account.policy };
         Account { policy, ..account.clone() }
     };
-    let accounts = Accounts::from_iter(desk.handler.parts.accounts.iter().map(account));
+    let accounts = desk.handler.parts.accounts.iter().map(account).collect::<Accounts>();
     let parts = Parts { accounts: Arc::new(accounts), ..desk.handler.parts.clone() };
     desk.handler = Handler::new(parts);
     let record = desk.step().await;

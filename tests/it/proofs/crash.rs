@@ -27,7 +27,6 @@ enum Blow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stderr, reason = "a proof says what it tried")]
 async fn a_process_that_ends_or_stands_still_at_any_crash_point_costs_nothing() {
     let mut cases: Vec<(Point, Blow)> =
         Point::ALL.iter().flat_map(|point| [(*point, Blow::Kill), (*point, Blow::Stop)]).collect();

@@ -14,7 +14,6 @@ use crate::support::refunds::{LEASE_MS, accepted, ask, at, ended, try_commit};
 const OVERDUE: usize = 100_000;
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "a proof says what it tried")]
 async fn a_hundred_thousand_overdue_refunds_are_handed_out_oldest_first_in_bounded_batches() {
     let redis = TestRedis::start();
     let ledger = RedisLedger::connect(&redis.connector(), Keys::new("refunds")).await.unwrap();

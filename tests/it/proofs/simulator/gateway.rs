@@ -158,7 +158,7 @@ impl SimGateway {
         inside.rng.u64(..);
         let late = inside.inbox.iter().position(|m| now.since(m.sent_at) >= LATE_MAX_MS / 2);
         let message = inside.inbox.swap_remove(late.unwrap_or(some));
-        inside.handle(message, now);
+        inside.handle(&message, now);
     }
 
     /// Handles every message that would otherwise be on its way for longer than it may be.
@@ -169,7 +169,7 @@ impl SimGateway {
             inside.inbox.iter().position(|m| then.since(m.sent_at) >= LATE_MAX_MS)
         {
             let message = inside.inbox.swap_remove(late);
-            inside.handle(message, now);
+            inside.handle(&message, now);
         }
     }
 
@@ -235,7 +235,7 @@ impl Inside {
         self.rng.u8(..100) < percent
     }
 
-    fn handle(&mut self, message: Message, now: UnixMillis) {
+    fn handle(&mut self, message: &Message, now: UnixMillis) {
         let reply = match message.ask {
             Ask::Submit => self.submit(&message.refund, now).map(Reply::Submit),
             Ask::Query => Some(Reply::Query(self.query(&message.refund, now))),

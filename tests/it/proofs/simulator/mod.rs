@@ -64,7 +64,6 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a proof says what it tried")]
 fn no_seed_pays_twice_or_loses_a_refund() {
     let seeds = match number("REFUNDD_SIM_SEED") {
         Some(seed) => seed..seed + 1,

@@ -175,7 +175,7 @@ impl World {
             50..65 => self.store().await,
             65..80 => self.gateway.handle_one(),
             80..83 => self.gateway.settle_one(),
-            83..97 => self.pass_time().await,
+            83..97 => self.pass_time(),
             _ => self.trouble().await,
         }
         tokio::task::yield_now().await; // what a handler has left to a task of its own
@@ -202,7 +202,7 @@ impl World {
         let n = self.rng.usize(1..=self.pending.len());
         match self.lost() {
             Lost::Call => {}
-            lost => {
+            lost @ (Lost::Nothing | Lost::Answer) => {
                 intake::take_in(&self.intake, &self.pending[..n]).await.expect("answers");
                 if lost == Lost::Nothing {
                     let done = self.ledger.acknowledged();
@@ -261,7 +261,7 @@ impl World {
         }
     }
 
-    async fn pass_time(&mut self) {
+    fn pass_time(&mut self) {
         let now = self.clock.now();
         let idle = self.workers.iter().all(Worker::idle);
         let then = match self.rng.u8(..20) {
