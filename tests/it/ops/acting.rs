@@ -49,7 +49,7 @@ async fn an_action_is_held_against_the_version_that_was_seen_and_stands_in_the_a
     // A correction, and a second click on the same page.
     let done = desk.post(&at("resolve"), &resolve("failed")).await;
     assert_eq!(done.status, 200, "{done:?}");
-    assert_eq!(done.body["event_id"], "A-1.2");
+    assert_eq!(done.body["event_id"], "A-1.2.failed");
     assert_eq!(done.body["version"], json!(version.as_u64().unwrap() + 1));
     let twice = desk.post(&at("resolve"), &resolve("failed")).await;
     assert_eq!(twice.problem(), (409, "stale", "version"));
