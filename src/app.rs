@@ -3,7 +3,10 @@
 //! [`Store`] is the way to Redis, embedded or not. [`Service`] is a running refundd: intake,
 //! workers, retention. Commands build what they need from these two.
 
-use std::collections::BTreeMap;
+mod gateways;
+mod ops;
+
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,20 +14,18 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::config::{self, Config, GatewaySettings, Protocol};
-use crate::domain::{AccountName, GatewayName, UnixMillis};
-use crate::gateways::{http, ionlinepay, iotpay};
+use crate::config::{self, Config};
+use crate::domain::{GatewayName, UnixMillis};
+use crate::gateways::http;
 use crate::ledger::{
     Connector, Embedded, Keys, RedisClock, RedisLedger, RedisRequests, Results, keep_in_step,
     listen,
 };
 use crate::operator::{Desk, Terms};
-use crate::ports::accounts::GatewayLimits;
-use crate::ports::{
-    Account, Accounts, Clock, FieldError, Ledger, LedgerError, RefundQuerier, RefundSubmitter,
-};
+use crate::ports::{Accounts, Clock, FieldError, Ledger, LedgerError};
 use crate::workers;
 use crate::{intake, retention};
+pub use gateways::accounts;
 
 /// How often a worker looks for requests that another one has left behind, ms.
 const RECLAIM_EVERY_MS: u64 = 15_000;
@@ -45,6 +46,16 @@ pub enum AppError {
         gateway: GatewayName,
         /// The setting and the rule.
         source: FieldError,
+    },
+    /// The ops server's address cannot be had.
+    #[error(
+        "the ops server cannot listen on {listen}; set another ops.listen, port 0 picks a free one"
+    )]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: std::io::Error,
     },
 }
 
@@ -118,43 +129,6 @@ impl Store {
     }
 }
 
-/// The accounts of the configuration, ready to call their gateways.
-///
-/// # Errors
-/// [`AppError`] names the gateway and the setting.
-pub fn accounts(config: &Config, keys: &config::Keys) -> Result<Accounts, AppError> {
-    let mut gateways = BTreeMap::new();
-    for (name, settings) in &config.gateways {
-        let Some(key) = keys.by_gateway.get(name) else {
-            continue;
-        };
-        let gateway = Gateway::build(name, settings, key, config.settings.worker.concurrency)?;
-        gateways.insert(name, (gateway, settings));
-    }
-    let account = |(name, account): (&AccountName, &config::AccountConfig)| {
-        let (submit, submit_settings) = gateways.get(&account.submit)?;
-        let (query, query_settings) = gateways.get(&account.query)?;
-        Some(Account {
-            name: name.clone(),
-            currency: account.currency,
-            policy: account.policy,
-            submitter: submit.submitter(account.client_ip.clone()),
-            querier: query.querier(),
-            limits: account.limits,
-            daily_cents: account.daily_cents,
-            longest_call_ms: longest_call_ms(submit_settings).max(longest_call_ms(query_settings)),
-        })
-    };
-    let accounts: Accounts = config.accounts.iter().filter_map(account).collect();
-    let limits = |(name, gateway): (&GatewayName, &GatewaySettings)| {
-        (
-            name.clone(),
-            GatewayLimits { calls: gateway.limits.calls(), breaker: gateway.breaker.policy() },
-        )
-    };
-    Ok(accounts.with_gateways(config.gateways.iter().map(limits).collect()))
-}
-
 /// Where people's decisions about refunds are carried out; needs no gateway and no key.
 pub fn desk(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Desk {
     let terms = |account: &config::AccountConfig| Terms {
@@ -165,113 +139,6 @@ pub fn desk(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> 
     Desk::new(ledger, clock, accounts.collect())
 }
 
-fn longest_call_ms(settings: &GatewaySettings) -> u64 {
-    settings.connect_timeout_ms.saturating_add(settings.timeout_ms)
-}
-
-/// One `[gateways.*]` entry, shared by the accounts that use it.
-#[derive(Debug, Clone)]
-enum Gateway {
-    Iotpay(Arc<iotpay::Gateway>),
-    Ionlinepay(Arc<ionlinepay::Gateway>),
-}
-
-impl Gateway {
-    fn build(
-        name: &GatewayName,
-        settings: &GatewaySettings,
-        key: &secrecy::SecretString,
-        concurrency: u32,
-    ) -> Result<Self, AppError> {
-        let client = http::Client::new(&http::Settings {
-            connect_timeout_ms: settings.connect_timeout_ms,
-            timeout_ms: settings.timeout_ms,
-            read_timeout_ms: settings.timeout_ms,
-            idle_per_host: usize::try_from(concurrency).unwrap_or(usize::MAX),
-            ..http::Settings::default()
-        })?;
-        let named = |source| AppError::Gateway { gateway: name.clone(), source };
-        Ok(match settings.protocol {
-            // `iotpay_card` is refused by the configuration until its adapter is there.
-            Protocol::Iotpay | Protocol::IotpayCard => {
-                let settings = iotpay_settings(name, settings, key);
-                Self::Iotpay(Arc::new(iotpay::Gateway::new(settings, client).map_err(named)?))
-            }
-            Protocol::Ionlinepay => {
-                let settings = ionlinepay_settings(name, settings, key);
-                let gateway = ionlinepay::Gateway::new(settings, client).map_err(named)?;
-                Self::Ionlinepay(Arc::new(gateway))
-            }
-        })
-    }
-
-    fn submitter(&self, client_ip: Option<String>) -> Arc<dyn RefundSubmitter> {
-        match self {
-            Self::Iotpay(gateway) => {
-                Arc::new(iotpay::IotpaySubmitter::new(Arc::clone(gateway), client_ip))
-            }
-            Self::Ionlinepay(gateway) => {
-                Arc::new(ionlinepay::IonlinepaySubmitter::new(Arc::clone(gateway)))
-            }
-        }
-    }
-
-    fn querier(&self) -> Arc<dyn RefundQuerier> {
-        match self {
-            Self::Iotpay(gateway) => Arc::new(iotpay::IotpayQuerier::new(Arc::clone(gateway))),
-            Self::Ionlinepay(gateway) => {
-                Arc::new(ionlinepay::IonlinepayQuerier::new(Arc::clone(gateway)))
-            }
-        }
-    }
-}
-
-fn iotpay_settings(
-    name: &GatewayName,
-    settings: &GatewaySettings,
-    key: &secrecy::SecretString,
-) -> iotpay::Settings {
-    let login = settings.login_name.clone().unwrap_or_default();
-    let base = iotpay::Settings::new(
-        name.clone(),
-        &settings.base_url,
-        &settings.merchant_id,
-        login,
-        key.clone(),
-    );
-    let or = |set: &Option<String>, default: String| set.clone().unwrap_or(default);
-    iotpay::Settings {
-        submit_path: or(&settings.submit_path, base.submit_path),
-        query_path: or(&settings.query_path, base.query_path),
-        query_id_field: or(&settings.query_id_field, base.query_id_field),
-        status_map: settings.status_words().unwrap_or(base.status_map),
-        not_found_codes: settings.not_found_codes.clone().unwrap_or(base.not_found_codes),
-        not_found_texts: settings.not_found_texts.clone().unwrap_or(base.not_found_texts),
-        send_currency: settings.send_currency.unwrap_or(base.send_currency),
-        ..base
-    }
-}
-
-fn ionlinepay_settings(
-    name: &GatewayName,
-    settings: &GatewaySettings,
-    key: &secrecy::SecretString,
-) -> ionlinepay::Settings {
-    let base = ionlinepay::Settings::new(
-        name.clone(),
-        &settings.base_url,
-        &settings.merchant_id,
-        key.clone(),
-    );
-    ionlinepay::Settings {
-        refund_service: settings.refund_service.clone().unwrap_or(base.refund_service),
-        query_service: settings.query_service.clone().unwrap_or(base.query_service),
-        op_user_id: settings.op_user_id.clone().or(base.op_user_id),
-        send_reason: settings.send_reason.unwrap_or(base.send_reason),
-        ..base
-    }
-}
-
 /// A running refundd. Stop it with [`Service::stop`]; dropping it is a crash.
 #[derive(Debug)]
 pub struct Service {
@@ -280,18 +147,21 @@ pub struct Service {
     background: Vec<JoinHandle<()>>,
     ledger: Arc<RedisLedger>,
     clock: Arc<RedisClock>,
+    ops: SocketAddr,
 }
 
 impl Service {
-    /// Starts intake, workers and retention over the given store.
+    /// Starts the ops server, intake, workers and retention over the given store.
     ///
     /// # Errors
-    /// [`LedgerError`] if Redis cannot be reached.
+    /// [`AppError`] if Redis cannot be reached or the ops server's address is taken.
     pub async fn start(
         config: &Config,
         store: &Store,
         accounts: Accounts,
-    ) -> Result<Self, LedgerError> {
+    ) -> Result<Self, AppError> {
+        let listening = ops::listen(config).await?;
+        let ops = listening.address();
         let clock = RedisClock::connect(&store.connector).await?;
         let ledger = Arc::new(store.ledger().await?);
         let (shared_ledger, shared_clock): (Arc<dyn Ledger>, Arc<dyn Clock>) =
@@ -306,12 +176,15 @@ impl Service {
             accounts: Arc::new(accounts),
             wake: Arc::clone(&wake),
             ledger_away: Arc::default(),
+            pulse: Arc::default(),
         };
         let background = vec![
             tokio::spawn(keep_in_step(Arc::clone(&clock), store.connector.clone())),
+            tokio::spawn(ops::upkeep()),
             tokio::spawn(listen(store.connector.clone(), store.keys.clone(), wake)),
         ];
         let mut graceful = JoinSet::new();
+        graceful.spawn(ops::serve(listening, config, store, &parts, stopped.clone()));
         graceful.spawn(intake::run(
             intake::Parts {
                 requests,
@@ -329,7 +202,12 @@ impl Service {
             stopped.clone(),
         ));
         graceful.spawn(workers::run(parts, worker_settings(config, name), stopped));
-        Ok(Self { stop, graceful, background, ledger, clock })
+        Ok(Self { stop, graceful, background, ledger, clock, ops })
+    }
+
+    /// Where the ops server listens.
+    pub fn ops(&self) -> SocketAddr {
+        self.ops
     }
 
     /// The ledger that this service works on.

@@ -9,6 +9,7 @@
 //! main → cli → app ─┬→ workers ─┐
 //!                   ├→ intake  ─┤
 //!                   ├→ operator ┤
+//!                   ├→ ops      ┤
 //!                   ├→ ledger  ─┼→ ports → domain
 //!                   ├→ gateways ┘
 //!                   └→ config, telemetry, sandbox
@@ -31,6 +32,7 @@ mod generated;
 pub mod intake;
 pub mod ledger;
 pub mod operator;
+pub mod ops;
 pub mod ports;
 pub mod retention;
 pub mod sandbox;

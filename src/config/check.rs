@@ -86,6 +86,15 @@ impl Checked {
             ),
         }
         for (name, token) in &ops.tokens {
+            // The name stands in audit lines; that one means a person without a token.
+            let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(legal) || name == "loopback"
+            {
+                self.problem(
+                    format!("ops.tokens.{name}"),
+                    "is named wrongly: must be 1 to 64 of a-z 0-9 _ - and not loopback",
+                );
+            }
             let hash = &token.sha256;
             if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
                 self.problem(

@@ -332,6 +332,10 @@ const PROBLEMS: &[(&str, &str)] = &[
         "ops.listen must be an address and a port such as 127.0.0.1:8790, got \"8790\"",
     ),
     (
+        "[ops.tokens.loopback]\nrole = \"read\"\nsha256 = \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
+        "ops.tokens.loopback is named wrongly: must be 1 to 64 of a-z 0-9 _ - and not loopback",
+    ),
+    (
         "[ops.tokens.me]\nrole = \"read\"\nsha256 = \"secret\"",
         "ops.tokens.me.sha256 must be 64 hexadecimal digits, as printed by: printf %s TOKEN | sha256sum",
     ),

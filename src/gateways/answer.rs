@@ -48,6 +48,22 @@ impl Answer {
             .map_err(|err| GatewayError::Unreadable(format!("not a JSON object: {err}")))
     }
 
+    /// Makes one of names and values that did not come as JSON.
+    ///
+    /// # Errors
+    /// [`GatewayError::Unreadable`] if a name occurs twice.
+    pub(crate) fn of(pairs: Vec<(String, String)>) -> Result<Self, GatewayError> {
+        let mut fields = BTreeMap::new();
+        for (name, value) in pairs {
+            if fields.contains_key(&name) {
+                let name = clip(&name);
+                return Err(GatewayError::Unreadable(format!("{name:?} occurs twice")));
+            }
+            fields.insert(name, Some(value));
+        }
+        Ok(Self(fields))
+    }
+
     /// The text of a field; `None` if it is missing, null or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Option::as_deref).filter(|text| !text.is_empty())

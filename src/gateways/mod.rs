@@ -5,6 +5,7 @@
 //! | [`http`] | the one client: sends a form once, says how far it got |
 //! | [`sign`] | the one signer, and the check of what was received |
 //! | `answer` | an answer as received: every field, by its exact text |
+//! | `notice` | what a gateway says unasked, and whether it is signed |
 //! | [`codes`] | what follows from an error code; each protocol has its own table |
 //! | [`iotpay`] | IOTPay `refund_order` and its refund query |
 //! | [`ionlinepay`] | iOnline Pay refund and refund query |
@@ -25,6 +26,7 @@ pub mod codes;
 pub mod http;
 pub mod ionlinepay;
 pub mod iotpay;
+mod notice;
 pub mod sign;
 
 use secrecy::{ExposeSecret, SecretString};

@@ -4,6 +4,7 @@
 //! point leaves it pending and some worker takes it over. Nothing that a request contains can stop
 //! the loop.
 
+mod direct;
 mod sort;
 
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use crate::contract::RejectCode;
 use crate::crash::{self, Point};
 use crate::ports::ledger::{Admission, Admitted, Refusal};
 use crate::ports::{Accounts, Clock, Ledger, LedgerError, RawRequest, RequestSource};
-use sort::{Sorted, refusal, sort};
+use crate::telemetry::metrics;
+pub use direct::{Enqueued, enqueue};
+use sort::{Sorted, Verdict, refusal, sort, verdict};
 
 /// How long one read waits for new requests; also how soon a shutdown is noticed at the latest.
 const READ_BLOCK: Duration = Duration::from_millis(500);
@@ -98,7 +101,10 @@ pub async fn take_in(parts: &Parts, requests: &[RawRequest]) -> Result<(), Ledge
     for request in requests {
         match sort(&parts.accounts, request, now) {
             Sorted::Admit(admission) => admissions.push(*admission),
-            Sorted::Refuse(refusal) => parts.ledger.refuse(&refusal).await?,
+            Sorted::Refuse(refusal, code) => {
+                parts.ledger.refuse(&refusal).await?;
+                refused(&refusal, code);
+            }
         }
     }
     if admissions.is_empty() {
@@ -115,53 +121,48 @@ pub async fn take_in(parts: &Parts, requests: &[RawRequest]) -> Result<(), Ledge
 /// What is left to do after the ledger has answered.
 async fn settle(parts: &Parts, admission: &Admission, answer: Admitted) -> Result<(), LedgerError> {
     let refund = &admission.record.refund;
-    let (code, message) = match answer {
-        Admitted::New | Admitted::Waiting => {
+    let entry = admission.entry.as_ref();
+    match verdict(refund, answer) {
+        Verdict::New { waits } => {
+            metrics::request("stream", if waits { "waiting" } else { "admitted" });
             tracing::info!(
                 refund.no = %refund.refund_no,
                 account = %refund.account,
                 amount_cents = refund.amount.get(),
-                waits = answer == Admitted::Waiting,
+                waits,
                 "refund is admitted"
             );
-            return Ok(());
+            Ok(())
         }
-        Admitted::Known(first) if first.same_content(refund) => {
+        Verdict::Duplicate => {
             tracing::info!(refund.no = %refund.refund_no, "the same request again, nothing to do");
-            let entry = admission.entry.clone();
-            return parts.ledger.refuse(&Refusal { entry, ..Refusal::default() }).await;
+            metrics::request("stream", "duplicate");
+            parts.ledger.refuse(&Refusal { entry: entry.cloned(), ..Refusal::default() }).await
         }
-        Admitted::Unreadable(why) => {
-            tracing::error!(refund.no = %refund.refund_no, why, "left pending for a newer worker");
-            return Ok(());
-        }
-        Admitted::Decided => {
+        Verdict::Decided => {
             tracing::info!(refund.no = %refund.refund_no, "was answered before, nothing to do");
-            return Ok(());
+            Ok(())
         }
-        Admitted::Known(_) => (
-            RejectCode::Conflict,
-            "refund_no must be a new one, got one that is known with other content".to_owned(),
-        ),
-        Admitted::OverRefund { paid_cents, held_cents } => {
-            let left = paid_cents.saturating_sub(held_cents);
-            let message = format!(
-                "amount_cents must be at most {left}: {paid_cents} were paid and {held_cents} are \
-                 refunded or reserved, got {}",
-                refund.amount
-            );
-            (RejectCode::OverRefund, message)
+        Verdict::Unreadable(why) => {
+            tracing::error!(refund.no = %refund.refund_no, why, "left pending for a newer worker");
+            Ok(())
         }
-        Admitted::OrderMismatch => (
-            RejectCode::OrderMismatch,
-            "order.gateway_order_no and order.order_no must name one order, got two that have \
-             refunds of their own; name the order as its earlier refunds did"
-                .to_owned(),
-        ),
-    };
-    let account = parts.accounts.get(&refund.account);
-    let entry = admission.entry.as_ref();
-    let refusal = refusal(entry, refund, (code, message), account, parts.clock.now());
-    crash::pass(Point::BeforeRefuse);
-    parts.ledger.refuse(&refusal).await
+        Verdict::Refused(fault) => {
+            let account = parts.accounts.get(&refund.account);
+            let refusal = refusal(entry, refund, &fault, account, parts.clock.now());
+            crash::pass(Point::BeforeRefuse);
+            parts.ledger.refuse(&refusal).await?;
+            refused(&refusal, fault.code);
+            Ok(())
+        }
+    }
+}
+
+/// Counts what was refused; a repeat after a crash counts again.
+fn refused(refusal: &Refusal, code: RejectCode) {
+    let quarantined = !refusal.quarantine.is_empty() && refusal.result.is_none();
+    metrics::request("stream", if quarantined { "quarantined" } else { code.as_str() });
+    if let Some(result) = &refusal.result {
+        metrics::published(result.outcome);
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
@@ -12,7 +13,7 @@ use redis::{
     AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, ServerErrorKind,
 };
 
-use crate::ports::LedgerError;
+use crate::ports::{Fitness, LedgerError};
 
 /// How long one command may take. Longer than any `fsync` worth waiting for; the redis crate's own
 /// default of 500 ms gives up on a disk that hiccups.
@@ -113,6 +114,13 @@ impl Connector {
         let health = self.health().await?;
         health.check()?;
         Ok(health)
+    }
+}
+
+#[async_trait]
+impl Fitness for Connector {
+    async fn fit(&self) -> Result<(), LedgerError> {
+        self.preflight().await.map(drop)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::gateway::{FieldError, RefundQuerier, RefundSubmitter};
+use super::ops::RefundNotice;
 use crate::domain::breaker::BreakerPolicy;
 use crate::domain::policy::{CallLimits, Policy};
 use crate::domain::{AccountName, Currency, GatewayName, Refund};
@@ -73,25 +74,37 @@ impl Account {
 /// All accounts by name, and the limits of their gateways.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
-    accounts: BTreeMap<AccountName, Account>,
+    by_name: BTreeMap<AccountName, Account>,
     gateways: BTreeMap<GatewayName, GatewayLimits>,
+    notices: BTreeMap<AccountName, Vec<Arc<dyn RefundNotice>>>,
 }
 
 impl Accounts {
     /// The account of that name.
     pub fn get(&self, name: &AccountName) -> Option<&Account> {
-        self.accounts.get(name)
+        self.by_name.get(name)
     }
 
     /// All accounts, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
+        self.by_name.values()
     }
 
     /// The same accounts, with limits for their gateways.
     #[must_use]
     pub fn with_gateways(self, gateways: BTreeMap<GatewayName, GatewayLimits>) -> Self {
         Self { gateways, ..self }
+    }
+
+    /// The same accounts, with the gateways whose notices each takes.
+    #[must_use]
+    pub fn with_notices(self, notices: BTreeMap<AccountName, Vec<Arc<dyn RefundNotice>>>) -> Self {
+        Self { notices, ..self }
+    }
+
+    /// The gateways whose notices an account takes.
+    pub fn notices(&self, name: &AccountName) -> &[Arc<dyn RefundNotice>] {
+        self.notices.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The limits of a gateway; those of one that has none set: any number of calls, and a breaker.
@@ -103,6 +116,6 @@ impl Accounts {
 impl FromIterator<Account> for Accounts {
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
         let named = accounts.into_iter().map(|account| (account.name.clone(), account));
-        Self { accounts: named.collect(), gateways: BTreeMap::new() }
+        Self { by_name: named.collect(), ..Self::default() }
     }
 }

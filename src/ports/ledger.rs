@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use super::acts::{Act, Acted, Audit, Pause};
+pub use super::ops::{Counts, OVERDUE_MS};
 pub use super::views::{Filter, Page, Stored};
 use crate::domain::order::OrderChange;
 use crate::domain::refund::RefundRecord;
@@ -339,6 +340,9 @@ pub trait Ledger: Send + Sync + Debug {
         cursor: Option<&str>,
         count: usize,
     ) -> Result<Page, LedgerError>;
+
+    /// Counts what it holds. Reads no record, so it costs the same for ten refunds and ten million.
+    async fn counts(&self, now: UnixMillis) -> Result<Counts, LedgerError>;
 
     /// Forgets refunds that settled before `settled_before`, at most [`BATCH_MAX`] of them, and
     /// trims results older than `published_before` that every consumer group has read. Returns how

@@ -8,6 +8,7 @@ pub mod acts;
 pub mod clock;
 pub mod gateway;
 pub mod ledger;
+pub mod ops;
 pub mod requests;
 pub mod views;
 
@@ -17,6 +18,7 @@ pub use gateway::{
     Acceptance, Certainty, FieldError, GatewayError, QueryAnswer, RefundQuerier, RefundSubmitter,
 };
 pub use ledger::{Ledger, LedgerError};
+pub use ops::{Fitness, NoticeError, Pulse, RefundNotice};
 pub use requests::{RawRequest, RequestSource};
 
 /// An error and its causes in one line, for the log and the history.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::clearance::{self, Clearances, day_of, next_day};
 use super::limits::{Call, Held, Limits, Pass, Turn};
-use super::{Parts, others};
+use super::{Parts, measure, others};
 use crate::contract::result_of;
 use crate::crash::{self, Point};
 use crate::domain::answer::{query_event, set_aside};
@@ -153,7 +153,8 @@ impl Handler {
             "submitting"
         );
         crash::pass(Point::BeforeSend);
-        let answer = account.submitter.submit(&claim.record.refund).await;
+        let sending = account.submitter.submit(&claim.record.refund);
+        let answer = measure::submit(account, sending).await;
         crash::pass(Point::AfterSend);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Submit, account, at);
@@ -179,6 +180,7 @@ impl Handler {
                 Turn::Wait(due_at) => due_at,
             };
             let wait_ms = due_at.since(now).max(1);
+            measure::put_off(account, call);
             let Some(left_ms) = patience_ms.checked_sub(wait_ms) else {
                 return Err(Done::Back(PutBack { lease: claim.lease.clone(), due_at }));
             };
@@ -261,7 +263,7 @@ impl Handler {
             Err(back) => return Ok(back),
         };
         crash::pass(Point::BeforeQuery);
-        let answer = account.querier.query(&claim.record.refund).await;
+        let answer = measure::query(account, account.querier.query(&claim.record.refund)).await;
         crash::pass(Point::AfterQuery);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Query, account, at);

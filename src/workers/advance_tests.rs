@@ -38,6 +38,7 @@ impl Desk {
             accounts: Arc::new(accounts(&gateway, LONGEST_CALL_MS)),
             wake: Arc::new(Notify::new()),
             ledger_away: Arc::default(),
+            pulse: Arc::default(),
         };
         Self { handler: Handler::new(parts), gateway, ledger, clock }
     }

@@ -60,6 +60,7 @@ pub(super) async fn run(
         crash::pass(Point::BeforeClaim);
         match parts.ledger.claim(free.len(), now, until).await {
             Ok(claims) => {
+                parts.pulse.beat(parts.clock.now());
                 if !claims.claims.is_empty() {
                     crash::pass(Point::AfterClaim);
                 }

@@ -13,8 +13,10 @@ use super::Parts;
 use super::backend::Pending;
 use crate::crash::{self, Point};
 use crate::domain::StateKind;
+use crate::domain::state::RefundState;
 use crate::ports::ledger::{BATCH_MAX, Commit, Committed, PutBack};
 use crate::ports::{LedgerError, chain};
+use crate::telemetry::metrics;
 
 /// First and longest pause after the ledger did not confirm.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -123,6 +125,7 @@ async fn persist<T, F: Future<Output = Result<T, LedgerError>>>(
             }
             done => {
                 parts.ledger_away.store(false, Ordering::SeqCst);
+                parts.pulse.beat(parts.clock.now());
                 return done;
             }
         }
@@ -134,9 +137,11 @@ async fn persist<T, F: Future<Output = Result<T, LedgerError>>>(
 /// One line a transition, written where it is committed.
 fn log(commit: &Commit, from: StateKind, answer: Committed) {
     if answer != Committed::Stored {
+        metrics::fenced();
         return;
     }
     let record = &commit.record;
+    measure(commit, from);
     let last = record.history.last();
     tracing::info!(
         refund.no = %record.refund.refund_no,
@@ -157,5 +162,23 @@ fn log(commit: &Commit, from: StateKind, answer: Committed) {
             result.version = record.tally.results,
             "alarm: what was published is corrected; whoever acted on it has to know"
         );
+    }
+}
+
+/// Counts what was stored.
+fn measure(commit: &Commit, from: StateKind) {
+    let record = &commit.record;
+    if let RefundState::Parked(parking) = &record.state
+        && from != StateKind::Parked
+    {
+        metrics::parked(parking.cause.as_str());
+    }
+    let Some(result) = &commit.result else { return };
+    metrics::published(result.outcome);
+    if let RefundState::Settled(end) = &record.state
+        && from != StateKind::Settled
+    {
+        let took = Duration::from_millis(end.evidence.at.since(record.admitted_at));
+        metrics::settled(record.refund.account.as_str(), result.outcome, took);
     }
 }

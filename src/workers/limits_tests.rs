@@ -180,6 +180,7 @@ impl Desk {
             accounts: Arc::new(edited.collect::<Accounts>().with_gateways(names)),
             wake: Arc::new(Notify::new()),
             ledger_away: Arc::default(),
+            pulse: Arc::default(),
         };
         Self { handler: Handler::new(parts), gateway, ledger, clock }
     }

@@ -13,6 +13,7 @@
 //! | `others` | looks after the other refunds that an answer shows |
 //! | `claims` | claims due refunds, as many as there are free slots |
 //! | `commits` | stores what became of them, many in one call |
+//! | `measure` | counts what gateways answered |
 //! | `backend` | shows both to apalis as its `Backend` |
 //!
 //! Invariant: a refund is claimed only when a slot is free to act on it at once, because claiming a
@@ -27,6 +28,7 @@ mod commits;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
+mod measure;
 mod others;
 #[cfg(test)]
 mod script;
@@ -39,7 +41,7 @@ use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{Monitor, ParallelizeExt, Task, WorkerBuilder};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
-use crate::ports::{Accounts, Clock, Ledger};
+use crate::ports::{Accounts, Clock, Ledger, Pulse};
 use advance::Handler;
 use backend::{Held, LedgerBackend};
 
@@ -69,6 +71,8 @@ pub struct Parts {
     pub wake: Arc<Notify>,
     /// Set while answers wait for a ledger that is away.
     pub ledger_away: Arc<AtomicBool>,
+    /// Told whenever the ledger answers.
+    pub pulse: Arc<Pulse>,
 }
 
 /// Handles refunds until `stop` says so; then finishes what is under way.

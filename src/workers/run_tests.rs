@@ -12,8 +12,8 @@ use crate::domain::state::StateKind;
 use crate::domain::{AccountName, RefundNo, UnixMillis};
 use crate::ledger::MemoryLedger;
 use crate::ports::ledger::{
-    Act, Acted, Admission, Admitted, Claims, Clearance, Cleared, Commit, Committed, Filter, Page,
-    Pause, PutBack, Refusal, Stored,
+    Act, Acted, Admission, Admitted, Claims, Clearance, Cleared, Commit, Committed, Counts, Filter,
+    Page, Pause, PutBack, Refusal, Stored,
 };
 use crate::ports::{Acceptance, Account, LedgerError};
 
@@ -121,6 +121,9 @@ impl Ledger for Flaky {
     ) -> Result<Page, LedgerError> {
         self.inner.list(filter, cursor, count).await
     }
+    async fn counts(&self, now: UnixMillis) -> Result<Counts, LedgerError> {
+        self.inner.counts(now).await
+    }
     async fn purge(
         &self,
         settled_before: UnixMillis,
@@ -171,6 +174,7 @@ impl House {
             accounts: Arc::new(accounts),
             wake: Arc::new(Notify::new()),
             ledger_away: Arc::default(),
+            pulse: Arc::default(),
         };
         let settings = Settings {
             name: "test".to_owned(),

@@ -19,6 +19,7 @@ mod examples;
 mod faults;
 mod gateways;
 mod guarantees;
+mod ops;
 mod outage;
 mod proofs;
 mod requests;

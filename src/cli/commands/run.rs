@@ -41,6 +41,7 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
         namespace = config.settings.redis.namespace,
         accounts = names.join(","),
         concurrency = config.settings.worker.concurrency,
+        ops = %format!("http://{}", service.ops()),
         "refundd is running"
     );
     let exit = tokio::select! {

@@ -22,12 +22,13 @@ use async_trait::async_trait;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::{http, key_is_set, params_hash, url, within};
+use super::{http, key_is_set, notice, params_hash, url, within};
 use crate::domain::refund::ParamsHash;
-use crate::domain::{GatewayName, Refund};
-use crate::gateways::sign::{Params, SIGN_FIELD};
+use crate::domain::{GatewayName, Refund, RefundNo};
+use crate::gateways::sign::{Params, Reading, SIGN_FIELD};
 use crate::ports::{
-    Acceptance, FieldError, GatewayError, QueryAnswer, RefundQuerier, RefundSubmitter,
+    Acceptance, FieldError, GatewayError, NoticeError, QueryAnswer, RefundNotice, RefundQuerier,
+    RefundSubmitter,
 };
 
 /// One `[gateways.*]` entry of protocol `ionlinepay`.
@@ -175,6 +176,27 @@ impl RefundQuerier for IonlinepayQuerier {
         let params = wire::query_params(settings, refund);
         let body = self.gateway.post(params).await?;
         answers::read_query(settings, refund, &body)
+    }
+}
+
+/// Notices are not documented for refunds. Assumed: the fields of a refund, or of the first line of
+/// the query, as SwiftPass sends them.
+impl RefundNotice for Gateway {
+    fn gateway(&self) -> &GatewayName {
+        &self.settings.name
+    }
+
+    fn notified(&self, body: &[u8]) -> Result<RefundNo, NoticeError> {
+        let names = notice::Names {
+            merchant: (wire::MERCHANT, &self.settings.merchant_id),
+            refund_no: &[wire::REFUND_NO, "out_refund_no_0"],
+            reading: Reading::Strict,
+        };
+        notice::read(body, &self.settings.key, &names)
+    }
+
+    fn acknowledgement(&self) -> &'static str {
+        notice::RECEIVED
     }
 }
 

@@ -16,6 +16,8 @@ use crate::ports::{FieldError, GatewayError};
 pub(super) const STRING_32: usize = 32;
 /// The random string, which changes with every request. Source: `nonce_str`.
 pub(super) const NONCE: &str = "nonce_str";
+/// The merchant. Source: `mch_id`.
+pub(super) const MERCHANT: &str = "mch_id";
 /// Our refund number: 30 characters at most, 32 would fit. Source: `out_refund_no`.
 pub(super) const REFUND_NO: &str = "out_refund_no";
 /// The merchant's order number. Source: `out_trade_no`.
@@ -92,7 +94,7 @@ fn common(settings: &Settings, service: &str) -> Params {
         ("version", VERSION),
         ("charset", CHARSET),
         ("sign_type", SIGN_TYPE),
-        ("mch_id", &settings.merchant_id),
+        (MERCHANT, &settings.merchant_id),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

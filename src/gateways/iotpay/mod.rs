@@ -21,13 +21,14 @@ use async_trait::async_trait;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::{http, key_is_set, params_hash, url, within};
+use super::{http, key_is_set, notice, params_hash, url, within};
 use crate::domain::evidence::StatusWord;
 use crate::domain::refund::ParamsHash;
-use crate::domain::{GatewayName, Refund};
-use crate::gateways::sign::SIGN_FIELD;
+use crate::domain::{GatewayName, Refund, RefundNo};
+use crate::gateways::sign::{Reading, SIGN_FIELD};
 use crate::ports::{
-    Acceptance, FieldError, GatewayError, QueryAnswer, RefundQuerier, RefundSubmitter,
+    Acceptance, FieldError, GatewayError, NoticeError, QueryAnswer, RefundNotice, RefundQuerier,
+    RefundSubmitter,
 };
 
 /// One `[gateways.*]` entry of protocol `iotpay`.
@@ -227,6 +228,26 @@ impl RefundQuerier for IotpayQuerier {
         let fields = [(wire::WRAPPER, form.as_str())];
         let body = gateway.http.post_form(&gateway.query_url, &fields).await?;
         wire::read_query(&gateway.settings, refund, &body)
+    }
+}
+
+/// Notices are not documented for refunds. Assumed: the fields of a refund, as XxPay sends them.
+impl RefundNotice for Gateway {
+    fn gateway(&self) -> &GatewayName {
+        &self.settings.name
+    }
+
+    fn notified(&self, body: &[u8]) -> Result<RefundNo, NoticeError> {
+        let names = notice::Names {
+            merchant: (wire::MERCHANT, &self.settings.merchant_id),
+            refund_no: &[wire::REFUND_NO],
+            reading: Reading::Tolerant,
+        };
+        notice::read(body, &self.settings.key, &names)
+    }
+
+    fn acknowledgement(&self) -> &'static str {
+        notice::RECEIVED
     }
 }
 

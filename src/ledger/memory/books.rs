@@ -8,8 +8,8 @@ use crate::domain::step::Plan;
 use crate::domain::{AccountName, GatewayName, OrderRef, RefundNo, RefundRecord, UnixMillis};
 use crate::ledger::held::{Hold, Mark, as_held, order_ids};
 use crate::ports::ledger::{
-    Act, Acted, Admission, Admitted, Audit, Claim, Clearance, Cleared, Commit, Committed, EntryId,
-    Fence, Lease, Pause, Publication, PutBack, Stored,
+    Act, Acted, Admission, Admitted, Audit, Claim, Clearance, Cleared, Commit, Committed, Counts,
+    EntryId, Fence, Lease, OVERDUE_MS, Pause, Publication, PutBack, Stored,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -133,6 +133,23 @@ impl Books {
             Due::Waits(_) => None,
         });
         due.collect()
+    }
+
+    /// See `Ledger::counts`. Requests are not kept here, so none of them wait.
+    pub(super) fn counts(&self, now: UnixMillis) -> Counts {
+        let due = self.due_moments();
+        let until = |moment: UnixMillis| count(due.iter().filter(|(at, _)| *at <= moment).count());
+        Counts {
+            stored: count(self.refunds.len()),
+            open: count(self.due.len()),
+            due: until(now),
+            overdue: until(now.minus(OVERDUE_MS)),
+            waiting: count(self.due.len() - due.len()),
+            leased: count(self.leases.len()),
+            settled: count(self.settled.len()),
+            backlog: 0,
+            oldest_due: due.iter().map(|(at, _)| *at).min(),
+        }
     }
 
     pub(super) fn claim(
@@ -350,4 +367,8 @@ impl Books {
             }
         }
     }
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::domain::{RefundNo, UnixMillis};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, Audit, BATCH_MAX, Claim, Claims, Clearance, Cleared, Commit,
-    Committed, EntryId, Fence, Filter, Page, Pause, Publication, PutBack, Refusal, Stored,
+    Committed, Counts, EntryId, Fence, Filter, Page, Pause, Publication, PutBack, Refusal, Stored,
 };
 use crate::ports::{Ledger, LedgerError};
 use books::{Books, is_nobodys};
@@ -218,6 +218,10 @@ impl Ledger for MemoryLedger {
         let wanted = looked_at.into_iter().map(|(_, record)| books.stored(record));
         let refunds = wanted.filter(|stored| filter.matches(&stored.record)).collect();
         Ok(Page { refunds, cursor })
+    }
+
+    async fn counts(&self, now: UnixMillis) -> Result<Counts, LedgerError> {
+        Ok(self.books().counts(now))
     }
 
     async fn purge(

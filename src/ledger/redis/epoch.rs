@@ -8,6 +8,7 @@ use redis::AsyncCommands;
 use super::{RedisLedger, map_error};
 use crate::domain::UnixMillis;
 use crate::ports::LedgerError;
+use crate::telemetry::metrics;
 
 /// What one handle knows of the Redis that it writes to.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +79,7 @@ impl RedisLedger {
         let found = found.await.map_err(map_error)?;
         let (counter, losses) = (found.counter, found.losses);
         if found.recorded {
+            metrics::writes_lost();
             tracing::error!(
                 counter,
                 seen = before.seen,

@@ -1,6 +1,7 @@
 //! The ledger port on Redis. What is durable on `Ok` is durable as far as Redis syncs: with
 //! `appendfsync always`, on disk.
 
+mod counts;
 mod epoch;
 mod translate;
 
@@ -21,9 +22,10 @@ use super::scripts::{ActReply, ClearReply, PutBackItem, Scripts};
 use crate::domain::{RefundNo, UnixMillis};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, BATCH_MAX, Claims, Clearance, Cleared, Commit, Committed,
-    Filter, Page, Pause, PutBack, Refusal, Stored,
+    Counts, Filter, Page, Pause, PutBack, Refusal, Stored,
 };
 use crate::ports::{Ledger, LedgerError, chain};
+use counts::timed;
 pub(super) use epoch::Known;
 pub use epoch::Losses;
 use translate::{
@@ -184,7 +186,7 @@ impl Ledger for RedisLedger {
         self.first_look(now).await?;
         let mut con = self.con.clone();
         let replies = self.scripts.admit(&mut con, &self.keys, now.get(), &items);
-        let replies = replies.await.map_err(map_error)?;
+        let replies = timed("admit", replies).await.map_err(map_error)?;
         Ok(batch.iter().zip(replies).map(|(admission, reply)| admitted(admission, reply)).collect())
     }
 
@@ -212,7 +214,7 @@ impl Ledger for RedisLedger {
             let known = self.known();
             let word = format!("{}.{}.{round}", self.owner, known.run_id);
             let call = self.scripts.claim(&mut con, &self.keys, bounds, (&word, &known));
-            if let Some(reply) = call.await.map_err(map_error)? {
+            if let Some(reply) = timed("claim", call).await.map_err(map_error)? {
                 self.saw(reply.fence);
                 return Ok(claims(reply, &word, until));
             }
@@ -239,7 +241,7 @@ impl Ledger for RedisLedger {
         let items = batch.iter().map(commit_item).collect::<Result<Vec<_>, _>>()?;
         let mut con = self.con.clone();
         let stored = self.scripts.commit(&mut con, &self.keys, now.get(), &items);
-        let stored = stored.await.map_err(map_error)?;
+        let stored = timed("commit", stored).await.map_err(map_error)?;
         let verdict = |stored| {
             if stored { Committed::Stored } else { Committed::StaleFence }
         };
@@ -261,7 +263,8 @@ impl Ledger for RedisLedger {
         }
         let items: Vec<_> = batch.iter().map(clear_item).collect();
         let mut con = self.con.clone();
-        let replies = self.scripts.clear(&mut con, &self.keys, &items).await.map_err(map_error)?;
+        let replies = self.scripts.clear(&mut con, &self.keys, &items);
+        let replies = timed("clear", replies).await.map_err(map_error)?;
         let cleared = |reply| match reply {
             ClearReply::Go => Cleared::Go,
             ClearReply::Lost => Cleared::Lost,
@@ -349,6 +352,10 @@ impl Ledger for RedisLedger {
             }
         }
         Ok(Page { refunds, cursor: (next != "0").then_some(next) })
+    }
+
+    async fn counts(&self, now: UnixMillis) -> Result<Counts, LedgerError> {
+        self.count(now).await
     }
 
     async fn purge(

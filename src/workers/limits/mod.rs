@@ -23,6 +23,7 @@ use crate::domain::breaker::{Ask, Breaker, BreakerPolicy};
 use crate::domain::policy::CallLimits;
 use crate::domain::{AccountName, GatewayName, RefundNo, RefundRecord, UnixMillis};
 use crate::ports::{Account, Accounts, Certainty, GatewayError};
+use crate::telemetry::metrics;
 use line::Line;
 use rate::{Before, Rate};
 
@@ -227,10 +228,12 @@ impl Limits {
         };
         if !failed {
             if !matches!(fuse.breaker, Breaker::Closed(_)) {
+                metrics::breaker(gateway.as_str(), false);
                 tracing::info!(gateway.name = %gateway, "the gateway answers: submits go on");
             }
             fuse.breaker.understood();
         } else if fuse.breaker.failed(now, fuse.policy) {
+            metrics::breaker(gateway.as_str(), true);
             tracing::error!(
                 gateway.name = %gateway,
                 wait_ms = fuse.policy.open_ms,
@@ -299,6 +302,14 @@ impl State {
 }
 
 impl Call {
+    /// The word that metrics carry.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Query => "query",
+        }
+    }
+
     fn gateway(self, account: &Account) -> &GatewayName {
         match self {
             Self::Submit => account.submitter.gateway(),

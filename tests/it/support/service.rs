@@ -70,7 +70,7 @@ impl Shop {
 
     fn toml(&self) -> String {
         let gateways = format!(
-            "[redis]\nurl = \"{}\"\n\n[worker]\nconcurrency = 32\nlease_ms = 3000\n\
+            "[redis]\nurl = \"{}\"\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n[worker]\nconcurrency = 32\nlease_ms = 3000\n\
              shutdown_ms = 2000\n\n[intake]\nreclaim_idle_ms = 1000\n\n\
              [gateways.iotpay]\nprotocol = \"iotpay\"\nbase_url = \"{}\"\n\
              merchant_id = \"10000576\"\nlogin_name = \"demo\"\nkey_env = \"IOTPAY_KEY\"\n\
@@ -135,6 +135,19 @@ impl Shop {
     /// The log of a worker so far.
     pub(crate) fn log(&self, n: usize) -> String {
         std::fs::read_to_string(self.path(&format!("run-{n}.log"))).unwrap_or_default()
+    }
+
+    /// Where the ops server of a worker listens, such as `127.0.0.1:40123`, once it does.
+    pub(crate) async fn ops(&self, n: usize) -> String {
+        wait_until("the ops server", async || {
+            let log = self.log(n);
+            let (_, told) = log
+                .lines()
+                .find(|line| line.contains("refundd is running"))?
+                .split_once("http://")?;
+            Some(told.split_whitespace().next()?.to_owned())
+        })
+        .await
     }
 
     /// Sends a signal to a worker: `KILL`, `TERM`, `STOP`, `CONT`.

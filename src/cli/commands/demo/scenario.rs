@@ -212,7 +212,7 @@ impl Scenario {
     pub(super) fn config(sandbox: &Running, folder: &Path) -> String {
         let mut text = format!(
             "# Written by `refundd demo`: three accounts on the gateway sandbox, at the pace of a demo.\n\
-             [redis]\ndata_dir = {data_dir:?}\n\n\
+             [redis]\ndata_dir = {data_dir:?}\n\n[ops]\nlisten = \"127.0.0.1:0\"\n\n\
              [worker]\nconcurrency = 64\nlease_ms = 4000\nshutdown_ms = 2000\n\n\
              [gateways.iotpay]\nprotocol = \"iotpay\"\nbase_url = \"{iotpay}\"\n\
              merchant_id = \"{iotpay_id}\"\nlogin_name = \"demo\"\nkey_env = \"IOTPAY_KEY\"\n\

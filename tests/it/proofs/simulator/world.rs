@@ -145,6 +145,7 @@ impl World {
             accounts: Arc::clone(&self.accounts),
             wake: Arc::default(),
             ledger_away: Arc::default(),
+            pulse: Arc::default(),
         })
     }
 

@@ -1,0 +1,169 @@
+//! What people do over HTTP: each with a reason, held against the version that they saw.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Room;
+use super::auth::Caller;
+use super::body::{self, Json};
+use super::problem::Problem;
+use super::refunds::number;
+use crate::domain::state::Decision;
+use crate::operator::{Action, Asked, Done, PauseDone, Resolution};
+
+/// Why, and of which version.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActBody {
+    /// Why, 1 to 500 characters: for the audit trail and the refund's history.
+    pub reason: String,
+    /// The `version` that you saw. If the refund is not at it any more, nothing happens.
+    pub version: u32,
+}
+
+/// The same, and how the refund ended.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveBody {
+    /// Why, 1 to 500 characters: for the audit trail and the refund's history.
+    pub reason: String,
+    /// The `version` that you saw. If the refund is not at it any more, nothing happens.
+    pub version: u32,
+    /// How it ended, on evidence of your own.
+    pub outcome: ResolveOutcome,
+}
+
+/// How a person says that a refund ended.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResolveOutcome {
+    /// The money went back to the payer.
+    Succeeded,
+    /// No money moved, and none will.
+    Failed,
+}
+
+/// Whose submits, and why.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PauseBody {
+    /// The account; all of them if left out.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Why, 1 to 500 characters.
+    pub reason: String,
+}
+
+/// What every handler here is given.
+type Number = Result<Path<String>, PathRejection>;
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// `POST /v1/refunds/{refund_no}/check`.
+pub(super) async fn check(
+    state: State<Arc<Room>>,
+    caller: Extension<Caller>,
+    path: Number,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Done> {
+    plain(&state, &caller, (path, &headers, body), Action::Check).await
+}
+
+/// `POST /v1/refunds/{refund_no}/release`.
+pub(super) async fn release(
+    state: State<Arc<Room>>,
+    caller: Extension<Caller>,
+    path: Number,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Done> {
+    plain(&state, &caller, (path, &headers, body), Action::Release).await
+}
+
+/// `POST /v1/refunds/{refund_no}/abandon`.
+pub(super) async fn abandon(
+    state: State<Arc<Room>>,
+    caller: Extension<Caller>,
+    path: Number,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Done> {
+    plain(&state, &caller, (path, &headers, body), Action::Abandon).await
+}
+
+/// `POST /v1/refunds/{refund_no}/resolve`.
+pub(super) async fn resolve(
+    State(room): State<Arc<Room>>,
+    Extension(caller): Extension<Caller>,
+    path: Number,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Done> {
+    let refund_no = number(path)?;
+    let ResolveBody { reason, version, outcome } = body::json(&headers, body).await?;
+    let said = match outcome {
+        ResolveOutcome::Succeeded => Resolution::Succeeded,
+        ResolveOutcome::Failed => Resolution::Failed,
+    };
+    let by = Decision { who: caller.who, reason };
+    let asked = Asked { refund_no, action: Action::Resolve(said), by, expected: Some(version) };
+    act(&room, &asked).await
+}
+
+async fn plain(
+    room: &Room,
+    caller: &Caller,
+    (path, headers, body): (Number, &HeaderMap, Body),
+    action: Action,
+) -> Answer<Done> {
+    let refund_no = number(path)?;
+    let ActBody { reason, version } = body::json(headers, body).await?;
+    let by = Decision { who: caller.who.clone(), reason };
+    act(room, &Asked { refund_no, action, by, expected: Some(version) }).await
+}
+
+async fn act(room: &Room, asked: &Asked) -> Answer<Done> {
+    let done = room.parts.desk.act(asked).await?;
+    tracing::info!(
+        refund.no = %asked.refund_no,
+        action = done.action,
+        who = asked.by.who,
+        change = done.change,
+        "acted over HTTP"
+    );
+    Ok(Json(StatusCode::OK, done))
+}
+
+/// `POST /v1/pause`.
+pub(super) async fn pause(
+    State(room): State<Arc<Room>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<PauseDone> {
+    let PauseBody { account, reason } = body::json(&headers, body).await?;
+    let by = Decision { who: caller.who, reason };
+    let done = room.parts.desk.pause(account.as_deref(), &by).await?;
+    tracing::info!(account = done.account, who = by.who, "submits paused over HTTP");
+    Ok(Json(StatusCode::OK, done))
+}
+
+/// `POST /v1/resume`.
+pub(super) async fn resume(
+    State(room): State<Arc<Room>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<PauseDone> {
+    let PauseBody { account, reason } = body::json(&headers, body).await?;
+    let by = Decision { who: caller.who, reason };
+    let done = room.parts.desk.resume(account.as_deref(), &by).await?;
+    tracing::info!(account = done.account, who = by.who, "submits resumed over HTTP");
+    Ok(Json(StatusCode::OK, done))
+}

@@ -1,0 +1,71 @@
+//! Counts what gateways answered, by classes that are few and never change.
+
+use std::future::Future;
+
+use tokio::time::Instant;
+
+use super::limits::Call;
+use crate::ports::{Acceptance, Account, Certainty, GatewayError, QueryAnswer};
+use crate::telemetry::metrics;
+
+/// Waits for a submit.
+pub(super) async fn submit(
+    account: &Account,
+    call: impl Future<Output = Result<Acceptance, GatewayError>>,
+) -> Result<Acceptance, GatewayError> {
+    let gateway = account.submitter.gateway().as_str();
+    let sent = Instant::now();
+    let answer = call.await;
+    metrics::called(gateway, Call::Submit.as_str(), sent.elapsed());
+    let outcome = match &answer {
+        Ok(_) => "accepted",
+        Err(err) => class(err),
+    };
+    metrics::submitted(account.name.as_str(), gateway, outcome);
+    answer
+}
+
+/// Waits for a query.
+pub(super) async fn query(
+    account: &Account,
+    call: impl Future<Output = Result<QueryAnswer, GatewayError>>,
+) -> Result<QueryAnswer, GatewayError> {
+    let gateway = account.querier.gateway().as_str();
+    let sent = Instant::now();
+    let answer = call.await;
+    metrics::called(gateway, Call::Query.as_str(), sent.elapsed());
+    let outcome = match &answer {
+        Ok(QueryAnswer::Found(_)) => "found",
+        Ok(QueryAnswer::NotFound { .. }) => "not_found",
+        Err(err) => class(err),
+    };
+    metrics::polled(account.name.as_str(), gateway, outcome);
+    answer
+}
+
+/// A call waits for a limit.
+pub(super) fn put_off(account: &Account, call: Call) {
+    metrics::limited(account.name.as_str(), call.as_str());
+}
+
+/// What an error proves, and for what proves nothing, where it comes from.
+fn class(err: &GatewayError) -> &'static str {
+    match err.certainty() {
+        Certainty::NotSent { .. } => "not_sent",
+        Certainty::Refused(_) => "refused",
+        Certainty::Contradicted => "contradicted",
+        Certainty::Unknown => match err {
+            GatewayError::BadSignature(_) => "bad_signature",
+            GatewayError::Timeout(_) => "timeout",
+            GatewayError::HttpStatus { .. } => "http_status",
+            GatewayError::Connect(_)
+            | GatewayError::Request(_)
+            | GatewayError::PutOff { .. }
+            | GatewayError::Refused(_)
+            | GatewayError::Contradiction(_)
+            | GatewayError::Broken(_)
+            | GatewayError::Unreadable(_)
+            | GatewayError::Ambiguous { .. } => "unknown",
+        },
+    }
+}
