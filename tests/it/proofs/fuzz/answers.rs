@@ -41,8 +41,8 @@ fn corpus() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Reads a request to the end of its form, answers, and closes.
-fn serve(mut stream: TcpStream, answer: &[u8]) {
+/// Reads a request to the end of its form, answers, and closes. Returns whether there was one.
+fn serve(mut stream: TcpStream, answer: &[u8]) -> bool {
     let mut seen = Vec::new();
     let mut piece = [0; 4_096];
     let complete = |seen: &[u8]| {
@@ -54,15 +54,19 @@ fn serve(mut stream: TcpStream, answer: &[u8]) {
     while complete(&seen).is_none() {
         match stream.read(&mut piece) {
             Ok(n) if n > 0 => seen.extend_from_slice(&piece[..n]),
-            _ => return,
+            _ => return false,
         }
     }
     // The client may have heard enough before all is written.
     drop(stream.write_all(answer).and_then(|()| stream.shutdown(Shutdown::Both)));
+    true
 }
 
 fn submitter(port: u16) -> IotpaySubmitter {
-    let http = Client::new(&HttpSettings { body_max_bytes: BODY_MAX, ..HttpSettings::default() });
+    // One connection a call: a spare one would take an answer from the server and leave it unread.
+    let settings =
+        HttpSettings { body_max_bytes: BODY_MAX, idle_per_host: 0, ..HttpSettings::default() };
+    let http = Client::new(&settings);
     let name = GatewayName::parse("iotpay").unwrap();
     let url = format!("http://127.0.0.1:{port}");
     let settings = Settings::new(name, url, "10000576", "vincent", "key".into());
@@ -93,7 +97,7 @@ fn fuzz_of_an_http_answer_never_makes_a_submit_that_left_look_unsent() {
     let (answers, next) = channel::<Vec<u8>>();
     let server = std::thread::spawn(move || {
         for answer in next {
-            serve(listener.accept().unwrap().0, &answer);
+            while !serve(listener.accept().unwrap().0, &answer) {}
         }
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -105,15 +109,15 @@ fn fuzz_of_an_http_answer_never_makes_a_submit_that_left_look_unsent() {
             answers.send(bytes.to_vec()).unwrap();
             runtime.block_on(submitter.submit(&refund))
         },
-        |bytes, read| match read.map_err(|err| err.certainty()) {
+        |bytes, read| match read.map_err(|err| (err.certainty(), refundd::ports::chain(&err))) {
             Ok(_) => true,
             // The only answer without a signature that says "not taken".
-            Err(Certainty::NotSent { .. }) => {
+            Err((Certainty::NotSent { .. }, why)) => {
                 let text = String::from_utf8_lossy(bytes).into_owned();
-                assert!(text.contains(" 429"), "{text}");
+                assert!(text.contains(" 429"), "{why}: {text}");
                 false
             }
-            Err(Certainty::Refused(_) | Certainty::Contradicted | Certainty::Unknown) => false,
+            Err((Certainty::Refused(_) | Certainty::Contradicted | Certainty::Unknown, _)) => false,
         },
     );
     drop(answers);

@@ -75,7 +75,7 @@ fn fuzz_of_a_configuration_file_gives_settings_that_can_be_shown_or_reasons() {
         assert!(!shown.contains(PASSWORD), "{shown}");
     }
     let target =
-        Target { name: "config-file", cases: 200, memory_per_byte: 64, memory_more: 1 << 21 };
+        Target { name: "config-file", cases: 200, memory_per_byte: 320, memory_more: 1 << 21 };
     target.run(
         |dice| mutated(dice, &corpus),
         |bytes| read(bytes, folder.path(), &Environment::default()),
@@ -108,7 +108,7 @@ fn fuzz_of_variables_gives_settings_that_can_be_shown_or_reasons() {
     let names: Vec<Vec<u8>> = NAMES.iter().map(|name| name.as_bytes().to_vec()).collect();
     let folder = tempfile::tempdir().unwrap();
     let target =
-        Target { name: "config-variables", cases: 200, memory_per_byte: 64, memory_more: 1 << 21 };
+        Target { name: "config-variables", cases: 200, memory_per_byte: 320, memory_more: 1 << 21 };
     target.run(
         |dice| {
             let lines: Vec<String> = (0..=dice.below(4))

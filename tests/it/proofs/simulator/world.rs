@@ -331,6 +331,10 @@ impl World {
 
     /// A person looks into the gateway's book and decides the refunds that wait for one.
     async fn decide(&mut self) {
+        // Whoever still has a call in hand may be about to send: a person waits until it is in the book.
+        if !self.workers.iter().all(Worker::idle) || self.gateway.waiting() > 0 {
+            return;
+        }
         let book = self.gateway.book();
         let nos: Vec<String> = self.asked.keys().cloned().collect();
         for no in nos {
