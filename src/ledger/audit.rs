@@ -8,30 +8,8 @@ use redis::aio::ConnectionManager;
 
 use super::connection::{Connector, map_error};
 use super::keys::Keys;
-use crate::domain::UnixMillis;
 use crate::ports::LedgerError;
-
-/// One line of the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditLine {
-    /// Its id in the stream.
-    pub id: String,
-    /// What it says, as field and value, in the order in which it was written.
-    pub fields: Vec<(String, String)>,
-}
-
-impl AuditLine {
-    /// When it was written, by the clock of Redis.
-    pub fn at(&self) -> Option<UnixMillis> {
-        self.id.split('-').next()?.parse().ok().map(UnixMillis::new)
-    }
-
-    /// The value of a field; empty if there is none.
-    pub fn get(&self, name: &str) -> &str {
-        let found = self.fields.iter().find(|(field, _)| field == name);
-        found.map_or("", |(_, value)| value.as_str())
-    }
-}
+use crate::ports::figures::AuditLine;
 
 /// What `XREAD` answers: streams with their entries, each an id and a flat list of fields.
 type Reply = Option<Vec<(String, Vec<(String, Vec<String>)>)>>;

@@ -35,7 +35,7 @@ mod results;
 mod scripts;
 mod wake;
 
-pub use audit::{AuditLine, AuditTrail};
+pub use audit::AuditTrail;
 pub use clock::{RedisClock, keep_in_step};
 pub use connection::{Connector, Health};
 pub use embedded::Embedded;

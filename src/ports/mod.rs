@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod acts;
 pub mod clock;
+pub mod figures;
 pub mod gateway;
 pub mod ledger;
 pub mod ops;
@@ -14,6 +15,7 @@ pub mod views;
 
 pub use accounts::{Account, Accounts};
 pub use clock::{Clock, ManualClock};
+pub use figures::Watch;
 pub use gateway::{
     Acceptance, Certainty, FieldError, GatewayError, QueryAnswer, RefundQuerier, RefundSubmitter,
 };

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use super::with_store;
 use crate::cli::output::one_line;
 use crate::cli::{CliError, Context, Exit};
-use crate::ledger::{AuditLine, AuditTrail};
+use crate::ledger::AuditTrail;
 use crate::ports::LedgerError;
+use crate::ports::figures::AuditLine;
 
 /// Lines read at once.
 const BATCH: usize = 500;
