@@ -22,9 +22,9 @@ use crate::ledger::{
     listen,
 };
 use crate::operator::{Desk, Terms};
-use crate::ports::{Accounts, Clock, FieldError, Ledger, LedgerError};
+use crate::ports::{Accounts, Clock, FieldError, Ledger, LedgerError, Watch};
 use crate::workers;
-use crate::{intake, retention};
+use crate::{intake, reporting, retention};
 pub use gateways::accounts;
 
 /// How often a worker looks for requests that another one has left behind, ms.
@@ -166,6 +166,7 @@ impl Service {
         let ledger = Arc::new(store.ledger().await?);
         let (shared_ledger, shared_clock): (Arc<dyn Ledger>, Arc<dyn Clock>) =
             (ledger.clone(), clock.clone());
+        let watch: Arc<dyn Watch> = ledger.clone();
         let name = worker_name(clock.now());
         let requests = Arc::new(store.requests(&name).await?);
         let wake = Arc::new(Notify::new());
@@ -177,6 +178,7 @@ impl Service {
             wake: Arc::clone(&wake),
             ledger_away: Arc::default(),
             pulse: Arc::default(),
+            traffic: Arc::default(),
         };
         let background = vec![
             tokio::spawn(keep_in_step(Arc::clone(&clock), store.connector.clone())),
@@ -184,7 +186,13 @@ impl Service {
             tokio::spawn(listen(store.connector.clone(), store.keys.clone(), wake)),
         ];
         let mut graceful = JoinSet::new();
-        graceful.spawn(ops::serve(listening, config, store, &parts, stopped.clone()));
+        graceful.spawn(ops::serve(
+            listening,
+            config,
+            (store, Arc::clone(&watch)),
+            &parts,
+            stopped.clone(),
+        ));
         graceful.spawn(intake::run(
             intake::Parts {
                 requests,
@@ -199,6 +207,16 @@ impl Service {
             Arc::clone(&parts.ledger),
             Arc::clone(&parts.clock),
             retention_settings(config),
+            stopped.clone(),
+        ));
+        graceful.spawn(reporting::run(
+            reporting::Parts {
+                watch,
+                clock: Arc::clone(&parts.clock),
+                traffic: Arc::clone(&parts.traffic),
+                worker: name.clone(),
+                gateways: config.gateways.keys().cloned().collect(),
+            },
             stopped.clone(),
         ));
         graceful.spawn(workers::run(parts, worker_settings(config, name), stopped));

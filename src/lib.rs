@@ -34,6 +34,7 @@ pub mod ledger;
 pub mod operator;
 pub mod ops;
 pub mod ports;
+pub mod reporting;
 pub mod retention;
 pub mod sandbox;
 pub mod telemetry;

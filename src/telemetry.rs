@@ -1,6 +1,7 @@
 //! Where the logs go: stderr, as lines for people or as JSON for machines. Never a key, never a
 //! signing string, never a raw body of a gateway.
 
+pub mod levels;
 pub mod metrics;
 
 use tracing_subscriber::EnvFilter;

@@ -2,7 +2,9 @@
 
 use crate::domain::state::{Event, StateKind};
 use crate::domain::step::ClaimFacts;
-use crate::domain::{GatewayName, OrderRef, Policy, RefundRecord, UnixMillis, step};
+use crate::domain::{
+    GatewayName, GatewayOrderNo, OrderNo, OrderRef, Policy, RefundRecord, UnixMillis, step,
+};
 
 /// What a lease says about the refund that it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,4 +72,11 @@ pub(super) fn order_ids(scope: &GatewayName, order: &OrderRef) -> (String, Strin
         (Some(first), second) => (first, second.unwrap_or_default()),
         (None, second) => (second.unwrap_or_default(), String::new()),
     }
+}
+
+/// The orders that somebody may mean by one number: the gateway's, the merchant's.
+pub(super) fn orders_named(text: &str) -> Vec<OrderRef> {
+    let by_gateway = OrderRef::new(GatewayOrderNo::parse(text).ok(), None, None);
+    let by_merchant = OrderRef::new(None, OrderNo::parse(text).ok(), None);
+    [by_gateway, by_merchant].into_iter().flatten().collect()
 }

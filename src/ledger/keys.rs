@@ -108,6 +108,32 @@ impl Keys {
         self.key("epoch")
     }
 
+    /// Hash; how many refunds and how much money each bin holds, and what has ended. Never deleted.
+    pub fn bins(&self) -> String {
+        self.key("bins")
+    }
+
+    /// Sorted set, refund number by the Unix ms of its admission, of one state that is not final: by the
+    /// word of that state. Lives until the refund leaves it.
+    pub fn of_state(&self, state: &str) -> String {
+        self.key(state)
+    }
+
+    /// Hash, gateway and its own number → refund number. Lives as long as the refund.
+    pub fn found(&self) -> String {
+        self.key("found")
+    }
+
+    /// Stream; one sample a minute for charts. About the newest 43,200.
+    pub fn history(&self) -> String {
+        self.key("history")
+    }
+
+    /// Hash, worker → what it last said of itself. Lives for a day after that.
+    pub fn workers(&self) -> String {
+        self.key("workers")
+    }
+
     /// Pub/sub channel; a message means that a refund has become due now.
     pub fn wake(&self) -> String {
         self.key("wake")

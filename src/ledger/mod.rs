@@ -14,6 +14,8 @@
 //! | `spent`, `counted` | what each account was cleared to send in a day, and which refunds count |
 //! | `requests`, `results`, `quarantine`, `audit`, `stale` | the streams |
 //! | `seq` | counter that every write raises; the fences come from it |
+//! | `bins`, `requested` … `parked`, `found` | what people watch: counts, the oldest of each state, gateways' numbers |
+//! | `history`, `workers` | samples for charts, what each process says of itself |
 //! | `epoch` | which Redis wrote last, and when it was last found to have lost writes |
 //!
 //! A refund whose state begins with `r` is submitted next. Claiming it writes a lease with mark `i`,
@@ -22,6 +24,7 @@
 //! and time come as arguments; the scripts compare fences and move state.
 
 mod audit;
+mod bins;
 mod clock;
 mod connection;
 mod embedded;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::evidence::{StatusLine, StatusWord};
 use crate::domain::refund::{HistoryLine, ParamsHash, Tally};
 use crate::domain::state::{
-    Absences, EventKind, Outcome, ParkCause, Parking, RefundState, Refusal, Settlement,
+    Absences, EventKind, Outcome, ParkCause, Parking, RefundState, Refusal, Settlement, StateKind,
 };
 use crate::domain::{
     AccountName, AmountCents, Currency, Evidence, GatewayName, GatewayOrderNo, GatewayRefundNo,
@@ -171,19 +171,19 @@ pub(super) fn encode_state(record: &RefundRecord) -> Result<String, RecordError>
         p: record.params_hash.map(|hash| STANDARD_NO_PAD.encode(hash.0)),
         h: record.history.iter().map(line).collect(),
     };
-    Ok(format!("{}{}", letter(&record.state), serde_json::to_string(&stored)?))
+    Ok(format!("{}{}", letter(record.state.kind()), serde_json::to_string(&stored)?))
 }
 
 /// The letter that the scripts see: `r` is the only one that a claim turns into a submit.
-fn letter(state: &RefundState) -> char {
+pub(super) const fn letter(state: StateKind) -> char {
     match state {
-        RefundState::Requested { .. } => 'r',
-        RefundState::Submitting { .. } => 's', // never stored: the lease says so
-        RefundState::Unconfirmed { .. } => 'u',
-        RefundState::Refused { .. } => 'f',
-        RefundState::Processing { .. } => 'p',
-        RefundState::Parked(_) => 'k',
-        RefundState::Settled(_) => 'z',
+        StateKind::Requested => 'r',
+        StateKind::Submitting => 's', // never stored: the lease says so
+        StateKind::Unconfirmed => 'u',
+        StateKind::Refused => 'f',
+        StateKind::Processing => 'p',
+        StateKind::Parked => 'k',
+        StateKind::Settled => 'z',
     }
 }
 
@@ -196,7 +196,7 @@ pub(super) fn decode_state(
     let stored = versioned(json, |stored: &StoredState| stored.v)?;
     let state = state_from_stored(stored.s)?;
     // The scripts go by the letter: a state that they take for another is none.
-    if !text.starts_with(letter(&state)) {
+    if !text.starts_with(letter(state.kind())) {
         return Err(RecordError::Value("letter of the state"));
     }
     let line = |(at, run, times, event, note): Line| {

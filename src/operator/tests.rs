@@ -14,6 +14,7 @@ use crate::domain::state::{Event, Outcome, ParkCause, RefundState, StateKind, ap
 use crate::domain::{AmountCents, Evidence, Grade, RefundRecord, Source};
 use crate::ledger::MemoryLedger;
 use crate::ports::ManualClock;
+use crate::ports::figures::Bin;
 use crate::ports::ledger::{Admission, Admitted, Clearance, Cleared, Commit};
 
 const T0: UnixMillis = UnixMillis::new(1_700_000_000_000);
@@ -126,13 +127,14 @@ impl Room {
 async fn happen(ledger: &MemoryLedger, events: &[Event]) {
     ledger.nudge(&[no("R1")], T0).await.unwrap();
     let claim = ledger.claim(1, T0, T0.plus(1_000)).await.unwrap().claims.remove(0);
+    let from = Bin::of(&claim.record);
     let (mut record, mut plan, mut result) = (claim.record, Plan::Due(T0), None);
     for event in events {
         let then = advance(record, event, T0, &policy()).unwrap();
         (record, plan) = (then.record, then.plan);
         result = if then.publish { result_of(&record, &gateway("gw-now")) } else { result };
     }
-    let commit = Commit { lease: claim.lease, record, plan, result, order: None };
+    let commit = Commit { lease: claim.lease, from, record, plan, result, order: None };
     ledger.commit(&[commit], T0).await.unwrap();
 }
 

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::operator::Desk;
-use crate::ports::{Accounts, Clock, Fitness, Ledger, Pulse};
+use crate::ports::{Accounts, Clock, Fitness, Ledger, Pulse, Watch};
 use auth::Tokens;
 pub use server::Listening;
 use vitals::Vitals;
@@ -41,6 +41,8 @@ use vitals::Vitals;
 pub struct Parts {
     /// Where the refunds are.
     pub ledger: Arc<dyn Ledger>,
+    /// What people watch.
+    pub watch: Arc<dyn Watch>,
     /// The one clock.
     pub clock: Arc<dyn Clock>,
     /// The merchant accounts.

@@ -16,9 +16,12 @@ use tokio::time::Instant;
 use super::body::Json;
 use super::problem::Problem;
 use super::{Parts, Room};
+use crate::domain::AccountName;
+use crate::ports::figures::GONE_MS;
 use crate::ports::ledger::Counts;
 use crate::ports::{LedgerError, chain};
-use crate::telemetry::metrics::{self, Levels};
+use crate::telemetry::levels::{self, Levels};
+use crate::telemetry::metrics;
 
 /// How long what was read is good for.
 const COUNTS_FRESH: Duration = Duration::from_secs(1);
@@ -74,17 +77,28 @@ type Kept<T> = Mutex<Option<(Instant, Result<T, String>)>>;
 pub(super) struct Vitals {
     silence_ms: u64,
     counts: Kept<Counts>,
+    levels: Kept<Levels>,
     fitness: Kept<()>,
 }
 
 impl Vitals {
     pub(super) fn new(silence_ms: u64) -> Self {
-        Self { silence_ms, counts: Mutex::default(), fitness: Mutex::default() }
+        Self {
+            silence_ms,
+            counts: Mutex::default(),
+            levels: Mutex::default(),
+            fitness: Mutex::default(),
+        }
     }
 
     async fn counts(&self, parts: &Parts) -> Result<Counts, String> {
         let read = || parts.ledger.counts(parts.clock.now());
         kept(&self.counts, COUNTS_FRESH, read).await
+    }
+
+    /// Everything that is counted.
+    async fn levels(&self, parts: &Parts) -> Result<Levels, String> {
+        kept(&self.levels, COUNTS_FRESH, || read_levels(parts)).await
     }
 
     async fn fitness(&self, parts: &Parts) -> Result<(), String> {
@@ -129,6 +143,20 @@ async fn kept<T: Clone, F: Future<Output = Result<T, LedgerError>>>(
     found
 }
 
+async fn read_levels(parts: &Parts) -> Result<Levels, LedgerError> {
+    let now = parts.clock.now();
+    let figures = parts.watch.figures(now).await?;
+    let reports = parts.watch.reports().await?;
+    let heard = reports.iter().filter(|report| now.since(report.at) <= GONE_MS).count();
+    let pauses = parts.ledger.pauses().await?;
+    let name = |account: Option<AccountName>| account.map_or("*".to_owned(), |a| a.to_string());
+    Ok(Levels {
+        figures,
+        workers: u64::try_from(heard).unwrap_or(u64::MAX),
+        paused: pauses.into_iter().map(|pause| name(pause.account)).collect(),
+    })
+}
+
 /// `GET /healthz`.
 pub(super) async fn healthz() -> Json<Health> {
     Json(StatusCode::OK, Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
@@ -157,9 +185,8 @@ pub(super) async fn scrape(State(room): State<Arc<Room>>) -> Result<Response, Pr
         Problem::defect()
     })?;
     let parts = &room.parts;
-    let counts = room.vitals.counts(parts).await.ok();
-    let now = parts.clock.now().get();
-    metrics::levels(counts.map(levels), now);
+    let levels = room.vitals.levels(parts).await.ok();
+    levels::show(levels.as_ref(), parts.clock.now());
     if let Some(last) = parts.pulse.last() {
         metrics::last_claim(last.get());
     }
@@ -167,18 +194,4 @@ pub(super) async fn scrape(State(room): State<Arc<Room>>) -> Result<Response, Pr
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
-}
-
-fn levels(counts: Counts) -> Levels {
-    Levels {
-        stored: counts.stored,
-        open: counts.open,
-        due: counts.due,
-        overdue: counts.overdue,
-        waiting: counts.waiting,
-        leased: counts.leased,
-        settled: counts.settled,
-        backlog: counts.backlog,
-        oldest_due_ms: counts.oldest_due.map(crate::domain::UnixMillis::get),
-    }
 }

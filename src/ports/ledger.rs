@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use super::acts::{Act, Acted, Audit, Pause};
+use super::figures::Bin;
 pub use super::ops::{Counts, OVERDUE_MS};
 pub use super::views::{Filter, Page, Stored};
 use crate::domain::order::OrderChange;
@@ -153,6 +154,8 @@ pub struct Claim {
     pub record: RefundRecord,
     /// What the claim found beside the record.
     pub facts: ClaimFacts,
+    /// Since when it was due: its time, or the end of a lease that ran out.
+    pub due_at: UnixMillis,
 }
 
 /// The answer to [`Ledger::claim`].
@@ -171,6 +174,8 @@ pub struct Claims {
 pub struct Commit {
     /// The right to write it.
     pub lease: Lease,
+    /// Where the refund was counted when it was claimed.
+    pub from: Bin,
     /// The record to store.
     pub record: RefundRecord,
     /// When it needs attention next.

@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod ledger;
 pub mod ops;
 pub mod requests;
+pub mod traffic;
 pub mod views;
 
 pub use accounts::{Account, Accounts};
@@ -22,6 +23,7 @@ pub use gateway::{
 pub use ledger::{Ledger, LedgerError};
 pub use ops::{Fitness, NoticeError, Pulse, RefundNotice};
 pub use requests::{RawRequest, RequestSource};
+pub use traffic::Traffic;
 
 /// An error and its causes in one line, for the log and the history.
 pub fn chain(err: &dyn std::error::Error) -> String {

@@ -42,9 +42,13 @@ const SETTLE_S: &[f64] =
 /// From a script in memory to a disk that hiccups.
 const SCRIPT_S: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
 
+/// From a step that is done at once to one that waits for a restart.
+const LAG_S: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0, 3_600.0];
+
 macro_rules! metrics {
     ($($(#[$about:meta])* $id:ident $kind:expr, $name:literal, $help:literal;)+) => {
-        $($(#[$about])* const $id: &str = $name;)+
+        $($(#[$about])* pub(super) const $id: &str = $name;)+
 
         /// Every metric.
         pub const ALL: &[Metric] = &[$(Metric { name: $name, kind: $kind, help: $help }),+];
@@ -106,31 +110,30 @@ metrics! {
         "Requests on the stream that are not taken in yet";
     OLDEST_DUE Kind::Gauge, "refund_oldest_due_timestamp_seconds",
         "The earliest moment at which a refund is or was due; NaN if none is";
+    REFUNDS Kind::Gauge, "refund_refunds",
+        "Refunds by state, reason (why it is parked, how it ended), account and currency; what is being submitted counts as requested";
+    AMOUNT Kind::Gauge, "refund_amount_cents",
+        "The sum of their amounts, in minor units of the currency";
+    OLDEST_UNSETTLED Kind::Gauge, "refund_oldest_unsettled_timestamp_seconds",
+        "When the oldest refund of a state was taken in; NaN if the state has none";
+    OLDEST_REQUEST Kind::Gauge, "refund_requests_oldest_timestamp_seconds",
+        "When the oldest request was pushed that is not taken in yet; NaN if there is none";
+    RESULTS_LAG Kind::Gauge, "refund_results_lag",
+        "Results that a consumer group has not been given yet; NaN if Redis cannot tell";
+    RESULTS_PENDING Kind::Gauge, "refund_results_pending",
+        "Results that a consumer group was given and has not acknowledged";
+    RESULTS_OLDEST Kind::Gauge, "refund_results_oldest_timestamp_seconds",
+        "When the oldest result was published that a consumer group has not read or not acknowledged; NaN if there is none";
+    WORKERS Kind::Gauge, "refund_workers",
+        "Processes of refundd that have been heard of in the last thirty seconds";
+    LOST_AT Kind::Gauge, "refund_write_loss_timestamp_seconds",
+        "When Redis was last found to have lost writes; NaN if never";
+    PAUSED Kind::Gauge, "refund_paused",
+        "1 while the submits of an account are paused; * is all accounts";
+    STEP_LAG Kind::Histogram(LAG_S), "refund_step_lag_seconds",
+        "From the moment a step was due until it was begun";
     BUILD Kind::Gauge, "refund_build_info",
         "1; the version is a label";
-}
-
-/// What is read from the ledger for a scrape, as numbers.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Levels {
-    /// See `refund_stored`.
-    pub stored: u64,
-    /// See `refund_open`.
-    pub open: u64,
-    /// See `refund_due`.
-    pub due: u64,
-    /// See `refund_overdue`.
-    pub overdue: u64,
-    /// See `refund_waiting`.
-    pub waiting: u64,
-    /// See `refund_leased`.
-    pub leased: u64,
-    /// See `refund_settled`.
-    pub settled: u64,
-    /// See `refund_requests_backlog`.
-    pub backlog: u64,
-    /// See `refund_oldest_due_timestamp_seconds`, Unix ms.
-    pub oldest_due_ms: Option<i64>,
 }
 
 /// The recorder of this process; made by the first call.
@@ -209,6 +212,11 @@ pub fn parked(reason: &'static str) {
     counter!(PARKED, "reason" => reason).increment(1);
 }
 
+/// The handling of a refund begins, so long after it was due.
+pub fn step_lag(lag: Duration) {
+    histogram!(STEP_LAG).record(lag.as_secs_f64());
+}
+
 /// The fence refused a commit.
 pub fn fenced() {
     counter!(FENCED).increment(1);
@@ -255,33 +263,12 @@ pub fn last_claim(at_ms: i64) {
     gauge!(LAST_CLAIM).set(seconds(at_ms));
 }
 
-/// What the ledger holds, or `None` if it could not be read: then nothing is shown, least of all zero.
-pub fn levels(read: Option<Levels>, at_ms: i64) {
-    gauge!(LEDGER_UP).set(f64::from(u8::from(read.is_some())));
-    if read.is_some() {
-        gauge!(LEDGER_READ).set(seconds(at_ms));
-    }
-    let set = |name: &'static str, level: fn(&Levels) -> u64| {
-        gauge!(name).set(read.as_ref().map_or(f64::NAN, |levels| count(level(levels))));
-    };
-    set(STORED, |levels| levels.stored);
-    set(OPEN, |levels| levels.open);
-    set(DUE, |levels| levels.due);
-    set(OVERDUE, |levels| levels.overdue);
-    set(WAITING, |levels| levels.waiting);
-    set(LEASED, |levels| levels.leased);
-    set(SETTLED, |levels| levels.settled);
-    set(BACKLOG, |levels| levels.backlog);
-    let oldest = read.and_then(|levels| levels.oldest_due_ms);
-    gauge!(OLDEST_DUE).set(oldest.map_or(f64::NAN, seconds));
-}
-
 #[expect(
     clippy::as_conversions,
     clippy::cast_precision_loss,
     reason = "a gauge is a float; counts stay far below 2^53"
 )]
-fn count(count: u64) -> f64 {
+pub(super) fn count(count: u64) -> f64 {
     count as f64
 }
 
@@ -291,7 +278,7 @@ fn count(count: u64) -> f64 {
     clippy::float_arithmetic,
     reason = "a timestamp is a float of seconds; milliseconds stay far below 2^53"
 )]
-fn seconds(at_ms: i64) -> f64 {
+pub(super) fn seconds(at_ms: i64) -> f64 {
     at_ms as f64 / 1_000.0
 }
 

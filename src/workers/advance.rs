@@ -6,6 +6,7 @@
 //! Before the bytes of a submit leave: a turn at the limits, the clearance of the ledger (lease,
 //! pause, daily limit), then a look at the clock. Whatever says no, the refund goes back as it was.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -19,7 +20,8 @@ use crate::domain::answer::{query_event, set_aside};
 use crate::domain::send::{MaySend, Sending, may_send};
 use crate::domain::state::{Event, IllegalTransition, ParkCause, StateKind};
 use crate::domain::step::{Advanced, Step, advance, defer, next_step};
-use crate::domain::{Grade, RefundRecord, UnixMillis};
+use crate::domain::{GatewayName, Grade, RefundRecord, UnixMillis};
+use crate::ports::figures::Bin;
 use crate::ports::ledger::{Claim, Clearance, Cleared, Commit, Daily, Lease, PutBack};
 use crate::ports::{Account, Certainty, GatewayError, QueryAnswer, chain};
 
@@ -78,7 +80,7 @@ impl Handler {
     /// A handler over the given parts that needs no task beside it and never sleeps: whoever has to
     /// wait for a limit goes back at once.
     pub fn new(parts: Parts) -> Self {
-        let limits = Limits::new(&parts.accounts, parts.clock.now());
+        let limits = Limits::new(&parts.accounts, Arc::clone(&parts.traffic), parts.clock.now());
         Self { parts, limits, clearances: Clearances::Alone, patience_ms: 0 }
     }
 
@@ -93,6 +95,7 @@ impl Handler {
     /// # Errors
     /// [`IllegalTransition`] is a defect of refundd; the refund is left to its lease.
     pub async fn handle(&self, mut claim: Claim) -> Result<Done, IllegalTransition> {
+        let _held = measure::begun(&self.parts, &claim);
         if let Some(lost_at) = claim.facts.lost_at {
             claim.record.state = claim.record.state.without_absences_before(lost_at);
         }
@@ -154,7 +157,7 @@ impl Handler {
         );
         crash::pass(Point::BeforeSend);
         let sending = account.submitter.submit(&claim.record.refund);
-        let answer = measure::submit(account, sending).await;
+        let answer = measure::submit(&self.parts, account, sending).await;
         crash::pass(Point::AfterSend);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Submit, account, at);
@@ -180,7 +183,7 @@ impl Handler {
                 Turn::Wait(due_at) => due_at,
             };
             let wait_ms = due_at.since(now).max(1);
-            measure::put_off(account, call);
+            measure::put_off(&self.parts, account, call);
             let Some(left_ms) = patience_ms.checked_sub(wait_ms) else {
                 return Err(Done::Back(PutBack { lease: claim.lease.clone(), due_at }));
             };
@@ -263,7 +266,8 @@ impl Handler {
             Err(back) => return Ok(back),
         };
         crash::pass(Point::BeforeQuery);
-        let answer = measure::query(account, account.querier.query(&claim.record.refund)).await;
+        let asking = account.querier.query(&claim.record.refund);
+        let answer = measure::query(&self.parts, account, asking).await;
         crash::pass(Point::AfterQuery);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Query, account, at);
@@ -313,10 +317,10 @@ impl Handler {
             | StateKind::Parked
             | StateKind::Settled => Event::NoAnswer { note, retry_after_ms: None },
         };
-        let at = self.parts.clock.now();
+        let (at, from) = (self.parts.clock.now(), Bin::of(&claim.record));
         let deferred = defer(claim.record, &event, at, NO_ACCOUNT_WAIT_MS)?;
         let scope = deferred.record.order_scope.clone();
-        Ok(commit(claim.lease, deferred, &scope))
+        Ok(commit((claim.lease, from), deferred, &scope))
     }
 
     /// Stops a refund for a person whose submit has not left: no attempt was made.
@@ -340,9 +344,9 @@ impl Handler {
         account: &Account,
         event: &Event,
     ) -> Result<Box<Commit>, IllegalTransition> {
-        let at = self.parts.clock.now();
+        let (at, from) = (self.parts.clock.now(), Bin::of(&claim.record));
         let advanced = advance(claim.record, event, at, &account.policy)?;
-        Ok(commit(claim.lease, advanced, account.submitter.gateway()))
+        Ok(commit((claim.lease, from), advanced, account.submitter.gateway()))
     }
 }
 
@@ -382,10 +386,11 @@ fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Eve
 }
 
 /// Everything that a step of a refund writes, in one commit.
-fn commit(lease: Lease, advanced: Advanced, gateway: &crate::domain::GatewayName) -> Box<Commit> {
+fn commit(held: (Lease, Bin), advanced: Advanced, gateway: &GatewayName) -> Box<Commit> {
+    let (lease, from) = held;
     let Advanced { record, plan, publish, order } = advanced;
     let result = if publish { result_of(&record, gateway) } else { None };
-    Box::new(Commit { lease, record, plan, result, order })
+    Box::new(Commit { lease, from, record, plan, result, order })
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ impl Desk {
             wake: Arc::new(Notify::new()),
             ledger_away: Arc::default(),
             pulse: Arc::default(),
+            traffic: Arc::default(),
         };
         Self { handler: Handler::new(parts), gateway, ledger, clock }
     }

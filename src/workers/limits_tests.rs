@@ -53,7 +53,7 @@ fn record(n: usize) -> RefundRecord {
 /// Refunds of account `a` that are due, oldest first, served as a worker would. Returns who was served
 /// when, and how often each was claimed.
 fn drain(accounts: &Accounts, records: &[RefundRecord]) -> (Vec<(usize, UnixMillis)>, Vec<u32>) {
-    let limits = Limits::new(accounts, NOON);
+    let limits = Limits::new(accounts, Arc::default(), NOON);
     let account = account(accounts, "a");
     let mut due: BTreeSet<(UnixMillis, usize)> = (0..records.len()).map(|n| (NOON, n)).collect();
     let (mut served, mut claims) = (Vec::new(), vec![0; records.len()]);
@@ -106,7 +106,7 @@ proptest! {
         let calls = submits(every_gateway);
         let gateway = GatewayLimits { calls, ..GatewayLimits::default() };
         let accounts = two_accounts(submits(every_a), CallLimits::default(), gateway);
-        let limits = Limits::new(&accounts, NOON);
+        let limits = Limits::new(&accounts, Arc::default(), NOON);
         let (a, b) = (account(&accounts, "a"), account(&accounts, "b"));
         let (mut all, mut of_a) = (Vec::new(), Vec::new());
         let mut now = NOON;
@@ -130,7 +130,7 @@ proptest! {
 fn calls_at_once_are_limited_and_room_is_free_again_when_one_is_over() {
     let two = CallLimits { concurrency: Some(2), ..CallLimits::default() };
     let accounts = two_accounts(two, CallLimits::default(), GatewayLimits::default());
-    let limits = Limits::new(&accounts, NOON);
+    let limits = Limits::new(&accounts, Arc::default(), NOON);
     let (a, b) = (account(&accounts, "a"), account(&accounts, "b"));
     let turn = |call, account, n| limits.turn(call, account, &record(n), NOON);
     let Turn::Go(first) = turn(Call::Submit, &a, 1) else { panic!() };
@@ -181,6 +181,7 @@ impl Desk {
             wake: Arc::new(Notify::new()),
             ledger_away: Arc::default(),
             pulse: Arc::default(),
+            traffic: Arc::default(),
         };
         Self { handler: Handler::new(parts), gateway, ledger, clock }
     }
@@ -353,7 +354,7 @@ fn a_refund_that_no_day_has_room_for_is_refused_with_the_rule() {
 fn the_same_is_said_about_an_account_once_a_minute() {
     let accounts =
         two_accounts(CallLimits::default(), CallLimits::default(), GatewayLimits::default());
-    let limits = Limits::new(&accounts, NOON);
+    let limits = Limits::new(&accounts, Arc::default(), NOON);
     let (a, b) = (account(&accounts, "a"), account(&accounts, "b"));
     assert!(limits.tell(&a, "paused", NOON));
     assert!(!limits.tell(&a, "paused", NOON.plus(59_999)));

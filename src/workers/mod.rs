@@ -41,7 +41,7 @@ use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{Monitor, ParallelizeExt, Task, WorkerBuilder};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
-use crate::ports::{Accounts, Clock, Ledger, Pulse};
+use crate::ports::{Accounts, Clock, Ledger, Pulse, Traffic};
 use advance::Handler;
 use backend::{Held, LedgerBackend};
 
@@ -73,6 +73,8 @@ pub struct Parts {
     pub ledger_away: Arc<AtomicBool>,
     /// Told whenever the ledger answers.
     pub pulse: Arc<Pulse>,
+    /// Told of every call.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Handles refunds until `stop` says so; then finishes what is under way.

@@ -175,6 +175,7 @@ impl House {
             wake: Arc::new(Notify::new()),
             ledger_away: Arc::default(),
             pulse: Arc::default(),
+            traffic: Arc::default(),
         };
         let settings = Settings {
             name: "test".to_owned(),

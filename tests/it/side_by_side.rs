@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
-use refundd::domain::state::{Event, Outcome};
+use refundd::domain::state::{Event, Outcome, StateKind};
 use refundd::domain::step::ClaimFacts;
-use refundd::domain::{Refund, RefundNo, RefundRecord, UnixMillis};
+use refundd::domain::{GatewayName, Refund, RefundNo, RefundRecord, UnixMillis};
 use refundd::ledger::{Keys, MemoryLedger, RedisLedger};
-use refundd::ports::Ledger;
-use refundd::ports::ledger::{Claim, Clearance, Commit, Daily, EntryId, PutBack, Refusal, Stored};
+use refundd::ports::ledger::{
+    Claim, Clearance, Commit, Daily, EntryId, Filter, Page, PutBack, Refusal, Stored,
+};
+use refundd::ports::{Ledger, Watch};
 
 use crate::support::redis::{TestRedis, namespace};
 use crate::support::refunds::{
@@ -306,6 +308,38 @@ impl Pair {
         });
         for (memory, redis) in join_all(finds).await {
             prop_assert_eq!(memory.as_ref().map(parts), redis.as_ref().map(parts));
+        }
+        self.compare_figures().await
+    }
+
+    /// What the scripts have counted is what is there, counted anew.
+    async fn compare_figures(&self) -> Checked {
+        let memory = self.memory.figures(self.now).await.unwrap();
+        let redis = self.redis.figures(self.now).await.unwrap();
+        prop_assert_eq!(memory.levels, redis.levels);
+        prop_assert_eq!(memory.oldest, redis.oldest);
+        prop_assert_eq!(memory.ended, redis.ended);
+        for state in StateKind::ALL {
+            let filter = Filter { state: Some(*state), ..Filter::default() };
+            let listed = |page: Page| {
+                let records = page.refunds.into_iter().map(|stored| stored.record);
+                let mut nos: Vec<_> = records.map(|record| record.refund.refund_no).collect();
+                nos.sort_unstable();
+                nos
+            };
+            let memory = listed(self.memory.list(&filter, None, 100).await.unwrap());
+            let redis = listed(self.redis.list(&filter, None, 100).await.unwrap());
+            prop_assert_eq!(memory, redis, "{}", state.as_str());
+        }
+        let scopes = [GatewayName::parse("gw").unwrap()];
+        for text in ["P1", "M1", "M2", "R3"] {
+            let found = |found: Vec<Stored>| {
+                let nos = found.into_iter().map(|stored| stored.record.refund.refund_no);
+                nos.collect::<Vec<_>>()
+            };
+            let memory = found(self.memory.search(text, &scopes).await.unwrap());
+            let redis = found(self.redis.search(text, &scopes).await.unwrap());
+            prop_assert_eq!(memory, redis, "{}", text);
         }
         Ok(())
     }

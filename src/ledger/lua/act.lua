@@ -10,6 +10,7 @@
 -- KEYS[7] audit      stream
 -- KEYS[8] seq        counter, raised by every write
 -- KEYS[9] epoch      hash: run_id of the Redis that wrote last, lost_at Unix ms; see epoch.lua
+-- KEYS[10..]         what bins.lua keeps
 -- ARGV[1] now        Unix ms
 -- ARGV[2] audit_max  entries the audit stream keeps, about
 -- ARGV[3] channel    where sleeping workers listen
@@ -25,7 +26,7 @@
 -- ARGV[13] second    second order id, or ''
 -- ARGV[14] freed     minor units that its order no longer holds; negative if it holds them again
 -- ARGV[15] next_at   no submit of the order before this Unix ms
--- ARGV[16..]         fields and values of the audit line
+-- ARGV[16..]         six that Bins.move takes, then fields and values of the audit line
 -- Returns            1 stored, 0 it has changed since, or a loss was recorded since, 2 a worker is
 --                    submitting it, 3 this is not the Redis that wrote last: it may have lost writes
 -- Reads first        the run of Redis, state, lease, due time and order, and the type of every key
@@ -43,7 +44,7 @@ if ARGV[8] ~= '' and not waits then due = { ARGV[8], no } end
 local order = ARGV[12] ~= '' and Orders.find(ARGV[12], ARGV[13])
 if order and order.known then Orders.finish(order, no, tonumber(ARGV[14]), ARGV[15], due) end
 local line = {}
-for i = 16, #ARGV do line[#line + 1] = ARGV[i] end
+for i = 22, #ARGV do line[#line + 1] = ARGV[i] end
 
 -- An error after a write would leave the write: whatever may fail for a key's type fails here.
 redis.call('ZCARD', KEYS[5])
@@ -54,6 +55,8 @@ redis.call('INCR', KEYS[8])
 redis.call('HDEL', KEYS[3], no)
 redis.call('HSET', KEYS[2], no, ARGV[7])
 Orders.store()
+Bins.move(no, unpack(ARGV, 16, 21))
+Bins.store({ unpack(KEYS, 10) })
 if ARGV[8] == '' then
   redis.call('ZREM', KEYS[1], no)
   redis.call('ZADD', KEYS[5], ARGV[1], no)

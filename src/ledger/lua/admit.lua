@@ -6,19 +6,20 @@
 -- KEYS[4] due        zset, refund number by Unix ms; +inf while it waits for its order
 -- KEYS[5] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[6] seq        counter, raised by every write
+-- KEYS[7..]          what bins.lua keeps
 -- ARGV[1] group      consumer group of the requests
 -- ARGV[2] channel    where sleeping workers listen
 -- ARGV[3] now        Unix ms
--- ARGV[4..]          nine for each refund: number, request entry id or '', record, state, amount
+-- ARGV[4..]          eleven for each refund: number, request entry id or '', record, state, amount
 --                    in minor units, paid in minor units or '', due in Unix ms, order id, second
---                    order id or ''
+--                    order id or '', bin, admitted in Unix ms
 -- Returns            one array a refund: {0} new, {1} waits for its order, {2, record} known,
 --                    {3, paid, held} over-refund, {4} the two ids name two known orders, {5} its
 --                    request has had its answer already
 -- Reads first        every record and order of the batch, whether each request still waits for an
 --                    answer, and the type of every key; nothing is written before all are decided
 -- Repeat             a refund that was admitted is answered as known, nothing changes
-local PER, HEAD, n = 9, 3, (#ARGV - 3) / 9
+local PER, HEAD, n = 11, 3, (#ARGV - 3) / 11
 local nos, ids = {}, {}
 for i = 0, n - 1 do
   local a = HEAD + i * PER
@@ -61,8 +62,10 @@ for i = 0, n - 1 do
       order.waiting = (order.waiting == '' and '' or order.waiting .. ',') .. no .. ':' .. at
       at = '+inf'
     end
-    order.held, order.paid, order.count = order.held + amount, paid, order.count + 1
+    order.held, order.paid = order.held + amount, paid
+    order.refunds = order.refunds == '' and no or order.refunds .. ' ' .. no
     Orders.keep(order)
+    Bins.move(no, '', ARGV[a + 10], amount, ARGV[a + 11], '', '')
     known[no] = ARGV[a + 3]
     records[#records + 1], records[#records + 2] = no, ARGV[a + 3]
     states[#states + 1], states[#states + 2] = no, ARGV[a + 4]
@@ -81,6 +84,7 @@ redis.call('HSET', KEYS[2], unpack(records))
 redis.call('HSET', KEYS[3], unpack(states))
 redis.call('ZADD', KEYS[4], unpack(due))
 Orders.store()
+Bins.store({ unpack(KEYS, 7) })
 if #acks > 0 then
   redis.call('XACK', KEYS[1], ARGV[1], unpack(acks))
   redis.call('XDEL', KEYS[1], unpack(acks))

@@ -19,14 +19,19 @@
 -- ARGV[6] seen       the highest value of the counter that this handle was told of
 -- Returns            {} if this is not that Redis, or its counter has gone back: nothing is claimed;
 --                    else {next due in Unix ms or '', fence, lost_at or '', then for each: number,
---                    record, state, lease}; record and state are '' where they are missing
+--                    record, state, lease, since when it was due in Unix ms}; record and state are ''
+--                    where they are missing
 -- Reads first        run id and counter, the batch, its records and leases
 -- Repeat             claims the next batch; what the first call leased stays leased
 local run_id = Lease.run()
 local epoch = redis.call('HMGET', KEYS[6], 'run_id', 'lost_at')
 local seq = redis.call('GET', KEYS[5]) or '0'
 if run_id ~= ARGV[5] or run_id ~= epoch[1] or tonumber(seq) < tonumber(ARGV[6]) then return {} end
-local nos = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+local nos, dues = {}, {}
+for i, v in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[3])) do
+  local column = i % 2 == 1 and nos or dues
+  column[#column + 1] = v
+end
 local out = { '', seq, epoch[2] or '' }
 if #nos > 0 then
   local records = redis.call('HMGET', KEYS[2], unpack(nos))
@@ -51,7 +56,7 @@ if #nos > 0 then
     due[#due + 1], due[#due + 2] = ARGV[2], no
     local lease = table.concat({ fence, mark, crashes, since, ARGV[4] }, ' ')
     held[#held + 1], held[#held + 2] = no, lease
-    for _, v in ipairs({ no, records[i] or '', states[i] or '', lease }) do out[#out + 1] = v end
+    for _, v in ipairs({ no, records[i] or '', states[i] or '', lease, dues[i] }) do out[#out + 1] = v end
   end
   redis.call('ZADD', KEYS[1], unpack(due))
   redis.call('HSET', KEYS[4], unpack(held))

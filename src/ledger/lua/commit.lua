@@ -9,17 +9,18 @@
 -- KEYS[6] results    stream
 -- KEYS[7] stale      stream; what a stale worker knew
 -- KEYS[8] seq        counter, raised by every write
+-- KEYS[9..]          what bins.lua keeps
 -- ARGV[1] now        Unix ms
 -- ARGV[2] stale_max  entries the stale stream keeps, about
--- ARGV[3..]          eleven for each refund: number, fence and word of the lease, state, due in Unix
+-- ARGV[3..]          seventeen for each refund: number, fence and word of the lease, state, due in Unix
 --                    ms or '' if it has ended, event id or '' for no result, outcome, result, order
 --                    id or '' if nothing changes for its order, second order id or '', minor units
 --                    that its order no longer holds (negative: holds again), no submit of the order
---                    before this Unix ms
+--                    before this Unix ms; then what Bins.move takes
 -- Returns            one integer a refund: 1 stored, 0 stale (a line in stale, nothing else)
 -- Reads first        the run of Redis, all leases and orders of the batch, and the type of every key
 -- Repeat             the lease is gone, so a repeat is stale: nothing is stored or published twice
-local PER, HEAD, n = 11, 2, (#ARGV - 2) / 11
+local PER, HEAD, n = 17, 2, (#ARGV - 2) / 17
 local nos, ids = {}, {}
 for i = 0, n - 1 do
   local a = HEAD + i * PER
@@ -37,6 +38,7 @@ for i = 0, n - 1 do
   replies[i + 1] = Lease.holds(leases[no], ARGV[a + 2], run) and 1 or 0
   if replies[i + 1] == 1 then
     leases[no] = nil
+    Bins.move(no, unpack(ARGV, a + 12, a + 17))
     freed[#freed + 1], states[#states + 1], states[#states + 2] = no, no, ARGV[a + 3]
     if ARGV[a + 4] ~= '' then
       due[#due + 1], due[#due + 2], again[#again + 1] = ARGV[a + 4], no, no
@@ -57,6 +59,7 @@ if #freed > 0 then
   redis.call('HSET', KEYS[2], unpack(states))
   redis.call('HDEL', KEYS[3], unpack(freed))
   Orders.store()
+  Bins.store({ unpack(KEYS, 9) })
 end
 if #done > 0 then
   redis.call('ZREM', KEYS[1], unpack(done))

@@ -1,7 +1,8 @@
 -- Library of act, admit, clear, commit and forget: the account of an order, stored in one field of the
--- hash orders as held|paid|in flight|gate|count|waiting|other ids, or as =id where another id holds the
--- account. held, paid: minor units; gate: Unix ms; count: refunds stored; waiting:
--- number:due,number:due; other ids: divided by spaces, so that all go with the account.
+-- hash orders as held|paid|in flight|gate|refunds|waiting|other ids, or as =id where another id holds the
+-- account. held, paid: minor units; gate: Unix ms; refunds: numbers of those
+-- stored, divided by spaces; waiting: number:due,number:due; other ids: divided by spaces, so that all
+-- go with the account.
 -- Mirrors domain/order.rs, which says what each of these is for.
 local Orders = { seen = {}, changed = {}, ALIAS = string.byte('=') }
 
@@ -32,10 +33,10 @@ function Orders.find(first, second)
     if text and second_text and second_id ~= id then return nil end
     if second_text and not text then id, text, alias = second_id, second_text, first end
   end
-  local o = { id = id, alias = alias, held = 0, paid = '', flight = '', gate = '0', count = 0, waiting = '', others = '' }
+  local o = { id = id, alias = alias, held = 0, paid = '', flight = '', gate = '0', refunds = '', waiting = '', others = '' }
   if text then
-    o.held, o.paid, o.flight, o.gate, o.count, o.waiting, o.others =
-      string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|(%d+)|([^|]*)|(.*)$')
+    o.held, o.paid, o.flight, o.gate, o.refunds, o.waiting, o.others =
+      string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|([^|]*)|([^|]*)|(.*)$')
     o.known = true
   end
   return o
@@ -48,7 +49,7 @@ function Orders.keep(o)
     o.others = o.others == '' and o.alias or o.others .. ' ' .. o.alias
   end
   local held = string.format('%.0f', o.held)
-  Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.count, o.waiting, o.others }, '|')
+  Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.refunds, o.waiting, o.others }, '|')
   Orders.changed[o.id] = Orders.seen[o.id]
 end
 

@@ -6,7 +6,9 @@ use crate::domain::order::{OrderAccount, OrderChange, Turn};
 use crate::domain::state::StateKind;
 use crate::domain::step::Plan;
 use crate::domain::{AccountName, GatewayName, OrderRef, RefundNo, RefundRecord, UnixMillis};
+use crate::ledger::bins::bound;
 use crate::ledger::held::{Hold, Mark, as_held, order_ids};
+use crate::ports::figures::{Bin, Report, Sample};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, Audit, Claim, Clearance, Cleared, Commit, Committed, Counts,
     EntryId, Fence, Lease, OVERDUE_MS, Pause, Publication, PutBack, Stored,
@@ -30,6 +32,10 @@ pub(super) struct Books {
     pub(super) counted: BTreeMap<RefundNo, u64>,
     pub(super) lost_at: Option<UnixMillis>,
     pub(super) seq: u64,
+    /// What has ended, by outcome and place among the bounds.
+    pub(super) ended: BTreeMap<(&'static str, usize), u64>,
+    pub(super) samples: BTreeMap<UnixMillis, Sample>,
+    pub(super) reports: BTreeMap<String, Report>,
     /// The counter when this run began; it never goes back, so a higher fence is one of this run.
     pub(super) began: u64,
 }
@@ -159,6 +165,7 @@ impl Books {
         until: UnixMillis,
     ) -> Option<Claim> {
         let record = self.refunds.get(refund_no)?.clone();
+        let Some(Due::At(due_at)) = self.due.get(refund_no).copied() else { return None };
         let hold = match self.leases.get(refund_no) {
             Some((fence, old)) => Hold {
                 mark: if old.mark == Mark::Query { Mark::Query } else { Mark::IntentLost },
@@ -175,7 +182,8 @@ impl Books {
         self.leases.insert(refund_no.clone(), (fence.clone(), hold));
         self.due.insert(refund_no.clone(), Due::At(until));
         let lease = Lease { refund_no: refund_no.clone(), fence, until };
-        Some(Claim { lease, record: as_held(record, hold), facts: hold.facts(self.lost_at) })
+        let (record, facts) = (as_held(record, hold), hold.facts(self.lost_at));
+        Some(Claim { lease, record, facts, due_at })
     }
 
     pub(super) fn commit(&mut self, commit: &Commit, now: UnixMillis) -> Committed {
@@ -204,7 +212,13 @@ impl Books {
     fn store(&mut self, record: &RefundRecord, plan: Plan, now: UnixMillis) {
         let no = &record.refund.refund_no;
         self.leases.remove(no);
-        self.refunds.insert(no.clone(), record.clone());
+        let before = self.refunds.insert(no.clone(), record.clone());
+        let then = Bin::of(record);
+        if then.state == StateKind::Settled && before.is_none_or(|before| Bin::of(&before) != then)
+        {
+            let place = bound(now.since(record.admitted_at));
+            *self.ended.entry((then.detail, place)).or_default() += 1;
+        }
         match plan {
             Plan::Due(at) => {
                 self.due.insert(no.clone(), Due::At(at));

@@ -3,6 +3,7 @@
 //! Never used to keep real refunds: nothing here survives the process.
 
 mod books;
+mod figures;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

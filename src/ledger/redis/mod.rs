@@ -3,6 +3,10 @@
 
 mod counts;
 mod epoch;
+mod figures;
+mod list;
+mod purge;
+mod samples;
 mod translate;
 
 use std::collections::HashMap;
@@ -15,16 +19,15 @@ use redis::AsyncCommands;
 use redis::aio::ConnectionManager;
 
 use super::connection::{Connector, map_error};
-use super::held::{Hold, as_held, order_ids};
+use super::held::{Hold, as_held};
 use super::keys::Keys;
-use super::record::decode_refund;
 use super::scripts::{ActReply, ClearReply, PutBackItem, Scripts};
 use crate::domain::{RefundNo, UnixMillis};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, BATCH_MAX, Claims, Clearance, Cleared, Commit, Committed,
     Counts, Filter, Page, Pause, PutBack, Refusal, Stored,
 };
-use crate::ports::{Ledger, LedgerError, chain};
+use crate::ports::{Ledger, LedgerError};
 use counts::timed;
 pub(super) use epoch::Known;
 pub use epoch::Losses;
@@ -137,39 +140,6 @@ impl RedisLedger {
         }
         Ok(back)
     }
-
-    /// Forgets one batch of refunds that settled before `before`.
-    async fn forget(&self, before: UnixMillis) -> Result<usize, LedgerError> {
-        let mut con = self.con.clone();
-        let mut cmd = redis::cmd("ZRANGEBYSCORE");
-        cmd.arg(self.keys.settled()).arg("-inf").arg(format!("({}", before.get()));
-        cmd.arg("LIMIT").arg(0).arg(BATCH_MAX);
-        let old: Vec<String> = cmd.query_async(&mut con).await.map_err(map_error)?;
-        if old.is_empty() {
-            return Ok(0);
-        }
-        let refunds: Vec<Option<String>> =
-            con.hmget(self.keys.refunds(), &old).await.map_err(map_error)?;
-        let mut items = Vec::with_capacity(old.len());
-        for (no, text) in old.into_iter().zip(refunds) {
-            let asked = text.map(|text| decode_refund(&no, &text)).transpose();
-            match asked {
-                Ok(asked) => {
-                    let orders = asked.map(|(refund, scope)| order_ids(&scope, &refund.order));
-                    items.push((no, orders.unwrap_or_default()));
-                }
-                // Left for the newer worker that wrote it, or for a person.
-                Err(err) => {
-                    tracing::warn!(refund.no = no, why = chain(&err), "settled refund kept");
-                }
-            }
-        }
-        if items.is_empty() {
-            return Ok(0);
-        }
-        let forget = self.scripts.forget(&mut con, &self.keys, before.get(), &items);
-        forget.await.map_err(map_error)
-    }
 }
 
 #[async_trait]
@@ -238,7 +208,8 @@ impl Ledger for RedisLedger {
             return Ok(Vec::new());
         }
         self.used(now);
-        let items = batch.iter().map(commit_item).collect::<Result<Vec<_>, _>>()?;
+        let items =
+            batch.iter().map(|commit| commit_item(commit, now)).collect::<Result<Vec<_>, _>>()?;
         let mut con = self.con.clone();
         let stored = self.scripts.commit(&mut con, &self.keys, now.get(), &items);
         let stored = timed("commit", stored).await.map_err(map_error)?;
@@ -336,22 +307,7 @@ impl Ledger for RedisLedger {
         cursor: Option<&str>,
         count: usize,
     ) -> Result<Page, LedgerError> {
-        let mut cmd = redis::cmd("HSCAN");
-        cmd.arg(self.keys.refunds()).arg(cursor.unwrap_or("0")).arg("COUNT").arg(count);
-        let (next, flat): (String, Vec<String>) =
-            cmd.query_async(&mut self.con.clone()).await.map_err(map_error)?;
-        let mut refund_nos: Vec<String> = flat.into_iter().step_by(2).collect();
-        refund_nos.sort_unstable(); // a scan may name one refund twice
-        refund_nos.dedup();
-        let mut refunds = Vec::with_capacity(refund_nos.len());
-        for stored in self.read_many(&refund_nos).await? {
-            match stored {
-                Ok(stored) if filter.matches(&stored.record) => refunds.push(stored),
-                Ok(_) => {}
-                Err(err) => tracing::warn!(err = %chain(&err), "left out of the list"),
-            }
-        }
-        Ok(Page { refunds, cursor: (next != "0").then_some(next) })
+        self.page(filter, cursor, count).await
     }
 
     async fn counts(&self, now: UnixMillis) -> Result<Counts, LedgerError> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::order::{OrderChange, Reserve};
 use crate::domain::step::Plan;
 use crate::domain::{AccountName, AmountCents, RefundNo, RefundRecord, UnixMillis};
+use crate::ledger::bins::{self, Shift};
 use crate::ledger::held::{as_held, order_ids};
 use crate::ledger::record::{
     RecordError, decode_refund, decode_state, encode_refund, encode_state,
@@ -13,6 +14,7 @@ use crate::ledger::scripts::{
     ActItem, AdmitItem, AdmitReply, ClaimItem, ClaimReply, ClearItem, CommitItem, OrderStep,
     PutBackItem, StepItem,
 };
+use crate::ports::figures::Bin;
 use crate::ports::ledger::{
     Act, Admission, Admitted, Audit, Claim, Claims, Clearance, Commit, Fence, Lease, Pause,
     Publication, PutBack,
@@ -31,6 +33,8 @@ pub(super) fn admit_item(admission: &Admission) -> Result<AdmitItem, LedgerError
         paid: record.refund.order.paid.map(AmountCents::get),
         due: admission.due_at.get(),
         orders: order_ids(&record.order_scope, &record.refund.order),
+        bin: bins::encode(&Bin::of(record)),
+        admitted_at: record.admitted_at.get(),
     })
 }
 
@@ -82,25 +86,29 @@ fn claim(
     item: &ClaimItem,
     lost_at: Option<UnixMillis>,
 ) -> Claim {
-    Claim { lease, record: as_held(record, item.lease), facts: item.lease.facts(lost_at) }
+    let (facts, due_at) = (item.lease.facts(lost_at), from_score(item.due));
+    Claim { lease, record: as_held(record, item.lease), facts, due_at }
 }
 
-pub(super) fn commit_item(commit: &Commit) -> Result<CommitItem, LedgerError> {
+pub(super) fn commit_item(commit: &Commit, now: UnixMillis) -> Result<CommitItem, LedgerError> {
     let (plan, result, order) = (commit.plan, commit.result.as_ref(), commit.order.as_ref());
+    let shift = Shift::of(&commit.from, &commit.record, now);
     Ok(CommitItem {
         refund_no: commit.record.refund.refund_no.to_string(),
         proof: proof(&commit.lease.fence),
-        step: step_item(&commit.record, plan, result, order)?,
+        step: step_item(&commit.record, plan, (result, order), shift)?,
     })
 }
 
 pub(super) fn act_item(act: &Act, now: UnixMillis) -> Result<ActItem, LedgerError> {
     let no = act.record.refund.refund_no.as_str();
+    let shift = Shift::of(&Bin::of(&act.seen.record), &act.record, now);
+    let (result, order) = (act.result.as_ref(), act.order.as_ref());
     Ok(ActItem {
         refund_no: no.to_owned(),
         seen: encode_state(&act.seen.record).map_err(|err| corrupt(no, &err))?,
         lost_at: act.seen.lost_at.map(|at| at.get().to_string()).unwrap_or_default(),
-        step: step_item(&act.record, act.plan, act.result.as_ref(), act.order.as_ref())?,
+        step: step_item(&act.record, act.plan, (result, order), shift)?,
         audit: audit_line(&act.audit, now),
     })
 }
@@ -108,8 +116,8 @@ pub(super) fn act_item(act: &Act, now: UnixMillis) -> Result<ActItem, LedgerErro
 fn step_item(
     record: &RefundRecord,
     plan: Plan,
-    result: Option<&Publication>,
-    order: Option<&OrderChange>,
+    (result, order): (Option<&Publication>, Option<&OrderChange>),
+    shift: Shift,
 ) -> Result<StepItem, LedgerError> {
     let no = record.refund.refund_no.as_str();
     Ok(StepItem {
@@ -128,6 +136,7 @@ fn step_item(
             },
             next_at: change.next_at.get(),
         }),
+        shift,
     })
 }
 

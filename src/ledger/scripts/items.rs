@@ -3,6 +3,7 @@
 use redis::{FromRedisValue, RedisError, ScriptInvocation};
 
 use super::unknown;
+use crate::ledger::bins::Shift;
 use crate::ledger::held::Hold;
 
 /// One refund as `admit.lua` takes it.
@@ -16,6 +17,8 @@ pub(in crate::ledger) struct AdmitItem {
     pub(in crate::ledger) paid: Option<u64>,
     pub(in crate::ledger) due: i64,
     pub(in crate::ledger) orders: (String, String),
+    pub(in crate::ledger) bin: String,
+    pub(in crate::ledger) admitted_at: i64,
 }
 
 /// What `admit.lua` says of one refund.
@@ -36,6 +39,8 @@ pub(in crate::ledger) struct ClaimItem {
     pub(in crate::ledger) record: String,
     pub(in crate::ledger) state: String,
     pub(in crate::ledger) lease: Hold,
+    /// As Redis spells a score.
+    pub(in crate::ledger) due: f64,
 }
 
 /// The answer of `claim.lua`.
@@ -73,6 +78,7 @@ pub(in crate::ledger) struct StepItem {
     pub(in crate::ledger) due: Option<i64>,
     pub(in crate::ledger) result: Option<(String, &'static str, String)>,
     pub(in crate::ledger) order: Option<OrderStep>,
+    pub(in crate::ledger) shift: Shift,
 }
 
 /// What a step of a refund means for its order, as the scripts take it.
@@ -82,6 +88,16 @@ pub(in crate::ledger) struct OrderStep {
     /// Minor units, negative if they are held again.
     pub(in crate::ledger) freed: String,
     pub(in crate::ledger) next_at: i64,
+}
+
+/// A refund as `forget.lua` takes it.
+#[derive(Debug)]
+pub(in crate::ledger) struct ForgetItem {
+    pub(in crate::ledger) refund_no: String,
+    pub(in crate::ledger) orders: (String, String),
+    pub(in crate::ledger) bin: String,
+    pub(in crate::ledger) amount: u64,
+    pub(in crate::ledger) found: String,
 }
 
 /// One refund as `put_back.lua` takes it.
@@ -146,6 +162,8 @@ pub(super) fn step_args(call: &mut ScriptInvocation<'_>, step: &StepItem) {
         Some(end) => call.arg(&end.ids.0).arg(&end.ids.1).arg(&end.freed).arg(end.next_at),
         None => call.arg("").arg("").arg(0).arg(0),
     };
+    let Shift { from, to, amount, admitted_at, ended, found } = &step.shift;
+    call.arg(from).arg(to).arg(*amount).arg(*admitted_at).arg(ended).arg(found);
 }
 
 pub(super) fn clear_args(call: &mut ScriptInvocation<'_>, item: &ClearItem) {
@@ -188,13 +206,14 @@ pub(super) fn claim_reply(reply: Vec<redis::Value>) -> Result<Option<ClaimReply>
     let next_due: String = next(&mut values)?;
     let fence = next(&mut values)?;
     let lost_at: String = next(&mut values)?;
-    let mut items = Vec::with_capacity(values.len() / 4);
+    let mut items = Vec::with_capacity(values.len() / 5);
     while values.len() > 0 {
         items.push(ClaimItem {
             refund_no: next(&mut values)?,
             record: next(&mut values)?,
             state: next(&mut values)?,
             lease: lease(&next::<String>(&mut values)?)?,
+            due: next(&mut values)?,
         });
     }
     let (next_due, lost_at) = (optional(&next_due)?, optional(&lost_at)?);

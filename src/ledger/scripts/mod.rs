@@ -6,13 +6,14 @@
 mod items;
 
 use redis::aio::ConnectionLike;
-use redis::{RedisError, Script};
+use redis::{RedisError, Script, ScriptInvocation};
 
 use super::keys::Keys;
 use super::redis::Known;
+use crate::domain::StateKind;
 pub(super) use items::{
     ActItem, ActReply, AdmitItem, AdmitReply, ClaimItem, ClaimReply, ClearItem, ClearReply,
-    CommitItem, EpochReply, OrderStep, PutBackItem, StepItem,
+    CommitItem, EpochReply, ForgetItem, OrderStep, PutBackItem, StepItem,
 };
 use items::{
     act_reply, admit_reply, claim_reply, clear_args, clear_reply, flag, line_args, step_args,
@@ -49,17 +50,19 @@ impl Scripts {
     pub(super) fn new() -> Self {
         const LEASE: &str = include_str!("../lua/lease.lua");
         const ORDER: &str = include_str!("../lua/order.lua");
+        const BINS: &str = include_str!("../lua/bins.lua");
         let on_leases = |source: &str| Script::new(&format!("{LEASE}{source}"));
-        let on_orders = |source: &str| Script::new(&format!("{ORDER}{source}"));
         let on_both = |source: &str| Script::new(&format!("{LEASE}{ORDER}{source}"));
+        let on_bins = |source: &str| Script::new(&format!("{ORDER}{BINS}{source}"));
+        let on_all = |source: &str| Script::new(&format!("{LEASE}{ORDER}{BINS}{source}"));
         Self {
-            act: on_both(include_str!("../lua/act.lua")),
-            admit: on_orders(include_str!("../lua/admit.lua")),
+            act: on_all(include_str!("../lua/act.lua")),
+            admit: on_bins(include_str!("../lua/admit.lua")),
             claim: on_leases(include_str!("../lua/claim.lua")),
             clear: on_both(include_str!("../lua/clear.lua")),
-            commit: on_both(include_str!("../lua/commit.lua")),
+            commit: on_all(include_str!("../lua/commit.lua")),
             epoch: on_leases(include_str!("../lua/epoch.lua")),
-            forget: on_orders(include_str!("../lua/forget.lua")),
+            forget: on_bins(include_str!("../lua/forget.lua")),
             nudge: Script::new(include_str!("../lua/nudge.lua")),
             put_back: on_leases(include_str!("../lua/put_back.lua")),
             refuse: Script::new(include_str!("../lua/refuse.lua")),
@@ -77,11 +80,14 @@ impl Scripts {
     ) -> Result<Vec<AdmitReply>, RedisError> {
         let mut call = self.admit.prepare_invoke();
         call.key(keys.requests()).key(keys.refunds()).key(keys.states()).key(keys.due());
-        call.key(keys.orders()).key(keys.seq()).arg(GROUP).arg(keys.wake()).arg(now);
+        call.key(keys.orders()).key(keys.seq());
+        bin_keys(&mut call, keys);
+        call.arg(GROUP).arg(keys.wake()).arg(now);
         for item in items {
             call.arg(&item.refund_no).arg(&item.entry).arg(&item.record).arg(&item.state);
             call.arg(item.amount).arg(item.paid.map(|paid| paid.to_string()).unwrap_or_default());
             call.arg(item.due).arg(&item.orders.0).arg(&item.orders.1);
+            call.arg(&item.bin).arg(item.admitted_at);
         }
         let replies: Vec<Vec<String>> = call.invoke_async(con).await?;
         same_length("admit", items.len(), replies.len())?;
@@ -129,6 +135,7 @@ impl Scripts {
         let mut call = self.commit.prepare_invoke();
         call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
         call.key(keys.settled()).key(keys.results()).key(keys.stale()).key(keys.seq());
+        bin_keys(&mut call, keys);
         call.arg(now).arg(STALE_MAX);
         for item in items {
             call.arg(&item.refund_no).arg(&item.proof);
@@ -182,7 +189,9 @@ impl Scripts {
         let mut call = self.act.prepare_invoke();
         call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
         call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
-        call.key(keys.epoch()).arg(now).arg(AUDIT_MAX).arg(keys.wake());
+        call.key(keys.epoch());
+        bin_keys(&mut call, keys);
+        call.arg(now).arg(AUDIT_MAX).arg(keys.wake());
         call.arg(&item.refund_no).arg(&item.seen).arg(&item.lost_at);
         step_args(&mut call, &item.step);
         line_args(&mut call, &item.audit);
@@ -241,13 +250,16 @@ impl Scripts {
         con: &mut impl ConnectionLike,
         keys: &Keys,
         before: i64,
-        items: &[(String, (String, String))],
+        items: &[ForgetItem],
     ) -> Result<usize, RedisError> {
         let mut call = self.forget.prepare_invoke();
         call.key(keys.settled()).key(keys.refunds()).key(keys.states()).key(keys.orders());
-        call.key(keys.due()).key(keys.leases()).key(keys.counted()).key(keys.seq()).arg(before);
-        for (refund_no, orders) in items {
-            call.arg(refund_no).arg(&orders.0).arg(&orders.1);
+        call.key(keys.due()).key(keys.leases()).key(keys.counted()).key(keys.seq());
+        bin_keys(&mut call, keys);
+        call.arg(before);
+        for item in items {
+            call.arg(&item.refund_no).arg(&item.orders.0).arg(&item.orders.1);
+            call.arg(&item.bin).arg(item.amount).arg(&item.found);
         }
         call.invoke_async(con).await
     }
@@ -261,6 +273,24 @@ impl Scripts {
         let mut call = self.trim.prepare_invoke();
         call.key(keys.results()).arg(before).invoke_async(con).await
     }
+}
+
+/// The states whose refunds are kept by age, in the order of `bins.lua`.
+pub(super) const BY_AGE: [StateKind; 5] = [
+    StateKind::Requested,
+    StateKind::Unconfirmed,
+    StateKind::Refused,
+    StateKind::Processing,
+    StateKind::Parked,
+];
+
+/// The keys that `bins.lua` takes.
+fn bin_keys(call: &mut ScriptInvocation<'_>, keys: &Keys) {
+    call.key(keys.bins());
+    for state in BY_AGE {
+        call.key(keys.of_state(state.as_str()));
+    }
+    call.key(keys.found());
 }
 
 fn same_length(script: &'static str, sent: usize, got: usize) -> Result<(), RedisError> {

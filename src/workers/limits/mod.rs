@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::domain::breaker::{Ask, Breaker, BreakerPolicy};
 use crate::domain::policy::CallLimits;
 use crate::domain::{AccountName, GatewayName, RefundNo, RefundRecord, UnixMillis};
-use crate::ports::{Account, Accounts, Certainty, GatewayError};
+use crate::ports::{Account, Accounts, Certainty, GatewayError, Traffic};
 use crate::telemetry::metrics;
 use line::Line;
 use rate::{Before, Rate};
@@ -67,7 +67,10 @@ pub(super) struct Pass {
 
 /// All limits of this process.
 #[derive(Debug)]
-pub(super) struct Limits(Mutex<State>);
+pub(super) struct Limits {
+    state: Mutex<State>,
+    traffic: Arc<Traffic>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -125,7 +128,7 @@ struct Hold {
 
 impl Limits {
     /// The limits of these accounts and of their gateways, none of them used yet.
-    pub(super) fn new(accounts: &Accounts, now: UnixMillis) -> Self {
+    pub(super) fn new(accounts: &Accounts, traffic: Arc<Traffic>, now: UnixMillis) -> Self {
         let names = |account: &Account| {
             [account.submitter.gateway().clone(), account.querier.gateway().clone()]
         };
@@ -134,7 +137,7 @@ impl Limits {
             let (policy, breaker) = (limits.breaker, Breaker::default());
             (name, (Gate::new(limits.calls, now), Fuse { policy, breaker, line: Line::default() }))
         };
-        Self(Mutex::new(State {
+        let state = Mutex::new(State {
             accounts: accounts
                 .iter()
                 .map(|account| (account.name.clone(), Gate::new(account.limits, now)))
@@ -142,12 +145,13 @@ impl Limits {
             gateways: accounts.iter().flat_map(names).map(gateway).collect(),
             held: BTreeMap::new(),
             told: BTreeMap::new(),
-        }))
+        });
+        Self { state, traffic }
     }
 
     /// Every operation leaves the state whole, so a panic elsewhere does not spoil it.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether `account` may make this call for `record` now.
@@ -228,18 +232,23 @@ impl Limits {
         };
         if !failed {
             if !matches!(fuse.breaker, Breaker::Closed(_)) {
-                metrics::breaker(gateway.as_str(), false);
+                self.breaker(gateway, false);
                 tracing::info!(gateway.name = %gateway, "the gateway answers: submits go on");
             }
             fuse.breaker.understood();
         } else if fuse.breaker.failed(now, fuse.policy) {
-            metrics::breaker(gateway.as_str(), true);
+            self.breaker(gateway, true);
             tracing::error!(
                 gateway.name = %gateway,
                 wait_ms = fuse.policy.open_ms,
                 "the gateway does not answer submits: they stop for a while, queries go on"
             );
         }
+    }
+
+    fn breaker(&self, gateway: &GatewayName, open: bool) {
+        metrics::breaker(gateway.as_str(), open);
+        self.traffic.breaker(gateway, open);
     }
 
     /// The ledger stopped the submit of `record`. Says when to come back, and until `until` keeps
@@ -310,7 +319,7 @@ impl Call {
         }
     }
 
-    fn gateway(self, account: &Account) -> &GatewayName {
+    pub(super) fn gateway(self, account: &Account) -> &GatewayName {
         match self {
             Self::Submit => account.submitter.gateway(),
             Self::Query => account.querier.gateway(),

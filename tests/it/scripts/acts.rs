@@ -23,7 +23,7 @@ async fn an_act_writes_state_result_order_and_audit_and_nothing_else() {
     let after = book.dump();
     assert!(after.of_key("due").is_empty() && after.of_key("leases").is_empty());
     assert_eq!(after.of_key("settled"), ["settled zset R1 @ 1700000000009"]);
-    assert_eq!(after.of_key("orders"), ["orders hash gw/g:P1 = 0|900||1700000060009|1||"]);
+    assert_eq!(after.of_key("orders"), ["orders hash gw/g:P1 = 0|900||1700000060009|R1||"]);
     assert_eq!(after.of_key("seq"), ["seq string 4"]);
     assert!(after.of_key("states")[0].starts_with("states hash R1 = z{"));
     assert_eq!(after.of_key("results").len(), 2);
@@ -32,7 +32,8 @@ async fn an_act_writes_state_result_order_and_audit_and_nothing_else() {
         ["audit stream #0 kind=operator action=resolve subject=R1 who=ana \
           reason=asked by phone change=parked -> settled at=1700000000009"]
     );
-    let written = ["due", "settled", "orders", "seq", "states", "results", "audit"];
+    let written =
+        ["due", "settled", "orders", "seq", "states", "results", "audit", "bins", "parked"];
     let rest = |dump: &Dump| written.iter().fold(dump.clone(), |dump, key| dump.without(key));
     assert_eq!(rest(&after), rest(&before));
     assert_eq!(book.ledger.act(&done, at(10)).await.unwrap(), Acted::Changed);
@@ -54,7 +55,7 @@ async fn a_released_refund_leaves_only_its_due_time_state_and_a_line() {
     assert_eq!(book.ledger.act(&free, at(9)).await.unwrap(), Acted::Stored);
     let after = book.dump();
     assert!(after.of_key("leases").is_empty(), "the worker that was asking has lost it");
-    let written = ["due", "leases", "seq", "states", "audit"];
+    let written = ["due", "leases", "seq", "states", "audit", "bins", "parked", "unconfirmed"];
     let rest = |dump: &Dump| written.iter().fold(dump.clone(), |dump, key| dump.without(key));
     assert_eq!(rest(&after), rest(&before));
 }

@@ -10,6 +10,7 @@ use refundd::domain::{
     AccountName, AmountCents, Currency, GatewayName, GatewayOrderNo, OrderNo, OrderRef, Policy,
     Refund, RefundNo, RefundRecord, UnixMillis,
 };
+use refundd::ports::figures::Bin;
 use refundd::ports::ledger::{
     Act, Admission, Audit, Claim, Commit, EntryId, Pause, Publication, Stored,
 };
@@ -240,7 +241,8 @@ pub(crate) fn parked(at: UnixMillis) -> Event {
 pub(crate) fn try_commit(claim: &Claim, events: &[Event], now: UnixMillis) -> Option<Commit> {
     let step = try_steps(claim.record.clone(), events, now)?;
     let (record, plan, result, order) = step;
-    Some(Commit { lease: claim.lease.clone(), record, plan, result, order })
+    let (lease, from) = (claim.lease.clone(), Bin::of(&claim.record));
+    Some(Commit { lease, from, record, plan, result, order })
 }
 
 /// What a person stores who saw `seen` and lets `event` happen to it; `None` if it cannot happen.

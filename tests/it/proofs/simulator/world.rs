@@ -146,6 +146,7 @@ impl World {
             wake: Arc::default(),
             ledger_away: Arc::default(),
             pulse: Arc::default(),
+            traffic: Arc::default(),
         })
     }
 
