@@ -11,7 +11,7 @@ use super::findings::{Finding, SETTLE_SLO_MS, Severity, findings, in_state, olde
 use super::layout::Page;
 use super::quantile::{Quantile, between, quantile};
 use super::session::Visit;
-use super::words::{clock, count, counted, fine_span, moment, money, span};
+use super::words::{Sum, clock, count, counted, fine_span, moment, money, span};
 use super::{chart, machines, money_table, search};
 use crate::domain::UnixMillis;
 use crate::domain::state::StateKind;
@@ -150,14 +150,18 @@ fn risk(last: &Reading, now: UnixMillis) -> Markup {
     html! {
         div.tiles {
             (first)
-            (tile("Unconfirmed", "calm", &unconfirmed.money(),
-                &html! { (counted(unconfirmed.refunds, "refund")) " sent or maybe sent; refundd asks the gateway" },
+            (tile("Unconfirmed", "calm", &count(unconfirmed.refunds),
+                &held(&unconfirmed, "sent or maybe sent; refundd goes on asking the gateway"),
                 Some("/refunds?state=unconfirmed")))
-            (tile("Parked", class(parked.refunds > 0), &parked.money(),
-                &html! { (counted(parked.refunds, "refund")) @if parked.refunds == 1 { " waits" } @else { " wait" } " for a person" },
+            (tile("Parked", class(parked.refunds > 0), &count(parked.refunds),
+                &held(&parked, "for a person to decide; the amounts stay reserved"),
                 Some("/refunds?state=parked")))
         }
     }
+}
+
+fn held(sum: &Sum, words: &str) -> Markup {
+    html! { @if sum.refunds > 0 { strong.sum { (sum.money()) } " " (words) } @else { "✓ none" } }
 }
 
 fn settle(last: &Reading, now: UnixMillis) -> Markup {
