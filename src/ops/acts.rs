@@ -22,6 +22,7 @@ use crate::operator::{Action, Asked, Done, PauseDone, Resolution};
 #[serde(deny_unknown_fields)]
 pub struct ActBody {
     /// Why, 1 to 500 characters: for the audit trail and the refund's history.
+    #[schemars(length(min = 1, max = 500), regex(pattern = r"\S"))]
     pub reason: String,
     /// The `version` that you saw. If the refund is not at it any more, nothing happens.
     pub version: u32,
@@ -32,6 +33,7 @@ pub struct ActBody {
 #[serde(deny_unknown_fields)]
 pub struct ResolveBody {
     /// Why, 1 to 500 characters: for the audit trail and the refund's history.
+    #[schemars(length(min = 1, max = 500), regex(pattern = r"\S"))]
     pub reason: String,
     /// The `version` that you saw. If the refund is not at it any more, nothing happens.
     pub version: u32,
@@ -57,6 +59,7 @@ pub struct PauseBody {
     #[serde(default)]
     pub account: Option<String>,
     /// Why, 1 to 500 characters.
+    #[schemars(length(min = 1, max = 500), regex(pattern = r"\S"))]
     pub reason: String,
 }
 
