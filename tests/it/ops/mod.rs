@@ -3,6 +3,7 @@
 mod acting;
 mod callbacks;
 mod enqueue;
+mod fuzzed;
 mod gate;
 mod health;
 mod stopping;
