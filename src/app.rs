@@ -184,7 +184,14 @@ impl Service {
             tokio::spawn(listen(store.connector.clone(), store.keys.clone(), wake)),
         ];
         let mut graceful = JoinSet::new();
-        graceful.spawn(ops::serve(listening, config, store, &parts, stopped.clone()));
+        graceful.spawn(ops::serve(
+            listening,
+            config,
+            store,
+            &parts,
+            ledger.clone(),
+            stopped.clone(),
+        ));
         graceful.spawn(intake::run(
             intake::Parts {
                 requests,

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::config::model::Role as Written;
 use crate::ops::auth::{Role, Tokens};
 use crate::ops::{Listening, Parts, Settings};
+use crate::ports::Watch;
 use crate::telemetry::metrics;
 use crate::workers;
 
@@ -28,10 +29,12 @@ pub(super) fn serve(
     config: &Config,
     store: &Store,
     workers: &workers::Parts,
+    watch: Arc<dyn Watch>,
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send + use<> {
     let parts = Parts {
         ledger: Arc::clone(&workers.ledger),
+        watch,
         clock: Arc::clone(&workers.clock),
         accounts: Arc::clone(&workers.accounts),
         desk: desk(config, Arc::clone(&workers.ledger), Arc::clone(&workers.clock)),

@@ -86,8 +86,13 @@ impl Tokens {
         }
     }
 
+    /// Whether nobody gets in without one.
+    pub(super) fn are_needed(&self) -> bool {
+        self.needed
+    }
+
     /// Whose token this is. Looks at every one, whichever it is.
-    fn owner(&self, token: &[u8]) -> Option<&Caller> {
+    pub(super) fn owner(&self, token: &[u8]) -> Option<&Caller> {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let mut found = None;
         for known in &self.known {
@@ -127,7 +132,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Refuses a change that a page of another origin asks for, whatever else it carries.
-fn same_origin(head: &Head) -> Result<(), Problem> {
+pub(super) fn same_origin(head: &Head) -> Result<(), Problem> {
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(&head.method) {
         return Ok(());
     }
@@ -198,16 +203,20 @@ fn is_loopback_name(host: &str) -> bool {
 
 /// The network that a peer is in: enough to see a pattern, too little to follow a person.
 pub(super) fn network(peer: Option<Peer>) -> String {
-    match peer.map(|Peer(peer)| peer.ip().to_canonical()) {
-        Some(IpAddr::V4(ip)) => {
+    peer.map_or_else(|| "unknown".to_owned(), |Peer(peer)| network_of(peer.ip()))
+}
+
+/// The network of an address.
+pub(super) fn network_of(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
             let [a, b, c, _] = ip.octets();
             format!("{a}.{b}.{c}.0/24")
         }
-        Some(IpAddr::V6(ip)) => {
+        IpAddr::V6(ip) => {
             let [a, b, c, ..] = ip.segments();
             format!("{a:x}:{b:x}:{c:x}::/48")
         }
-        None => "unknown".to_owned(),
     }
 }
 

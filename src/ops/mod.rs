@@ -8,10 +8,12 @@
 //! | `openapi` | the same table as `GET /openapi.json` |
 //! | `refunds`, `acts` | take a refund in, look, decide |
 //! | `callbacks` | a gateway's notice makes refundd ask; it never changes a refund |
+//! | `dashboard` | pages for people |
 //! | `vitals` | health and the gauges that are read from the ledger |
 //! | [`problem`] | every error, as RFC 9457 has it |
 //!
-//! Invariants: no operation is reachable that the table does not name, with its role; people's actions
+//! Invariants: no operation is reachable that the table does not name, with its role, and no page that
+//! the table of `dashboard` does not; people's actions
 //! go through the operator's desk and requests through the intake, so HTTP decides nothing; health and
 //! metrics read no refund.
 
@@ -19,6 +21,7 @@ pub mod acts;
 pub mod auth;
 mod body;
 mod callbacks;
+mod dashboard;
 pub mod openapi;
 pub mod problem;
 pub mod refunds;
@@ -28,10 +31,10 @@ pub mod vitals;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::operator::Desk;
-use crate::ports::{Accounts, Clock, Fitness, Ledger, Pulse};
+use crate::ports::{Accounts, Clock, Fitness, Ledger, Pulse, Watch};
 use auth::Tokens;
 pub use server::Listening;
 use vitals::Vitals;
@@ -41,6 +44,8 @@ use vitals::Vitals;
 pub struct Parts {
     /// Where the refunds are.
     pub ledger: Arc<dyn Ledger>,
+    /// Where figures, history and the audit trail are read.
+    pub watch: Arc<dyn Watch>,
     /// The one clock.
     pub clock: Arc<dyn Clock>,
     /// The merchant accounts.
@@ -70,12 +75,26 @@ pub(crate) struct Room {
     parts: Parts,
     tokens: Tokens,
     vitals: Vitals,
+    board: dashboard::Board,
+    sessions: dashboard::Sessions,
+    attempts: dashboard::Attempts,
+    /// One permit for each page that listens for changes.
+    listeners: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
 
 impl Room {
     fn new(parts: Parts, settings: &Settings, stop: watch::Receiver<bool>) -> Self {
         let vitals = Vitals::new(settings.silence_ms);
-        Self { parts, tokens: settings.tokens.clone(), vitals, stop }
+        Self {
+            parts,
+            tokens: settings.tokens.clone(),
+            vitals,
+            board: dashboard::Board::default(),
+            sessions: dashboard::Sessions::new(),
+            attempts: dashboard::Attempts::default(),
+            listeners: Arc::new(Semaphore::new(dashboard::LISTENERS_MAX)),
+            stop,
+        }
     }
 }

@@ -9,14 +9,15 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Room;
 use super::body::{self, Json};
 use super::problem::Problem;
+use super::{Parts, Room};
 use crate::contract::parse::MAX_BYTES;
 use crate::contract::{PauseView, RefundView};
 use crate::domain::{AccountName, RefundNo, StateKind, UnixMillis};
 use crate::intake::{self, Enqueued};
-use crate::ports::ledger::{BATCH_MAX, Filter};
+use crate::ports::LedgerError;
+use crate::ports::ledger::{BATCH_MAX, Filter, Stored};
 
 /// Refunds of a page if nobody says how many.
 const LIMIT: usize = 100;
@@ -147,26 +148,35 @@ pub(super) async fn list(
     State(room): State<Arc<Room>>,
     uri: Uri,
 ) -> Result<Json<RefundPage>, Problem> {
-    let Asked { filter, limit, mut cursor } = asked(uri.query().unwrap_or_default())?;
-    let narrow = filter.state.is_some()
-        || filter.account.is_some()
-        || filter.reason.is_some()
-        || filter.admitted_before.is_some();
-    let looks = if narrow { BATCH_MAX } else { limit };
-    let ledger = &room.parts.ledger;
-    let mut found = Vec::new();
-    for _ in 0..LOOKS_MAX {
-        let page = ledger.list(&filter, cursor.as_deref(), looks).await?;
-        found.extend(page.refunds);
-        cursor = page.cursor;
-        if cursor.is_none() || found.len() >= limit {
-            break;
-        }
-    }
+    let asked = asked(uri.query().unwrap_or_default())?;
+    let (found, cursor) = gather(&room.parts, &asked).await?;
     let pauses = room.parts.desk.pauses().await?;
     let refunds = found.iter().map(|stored| RefundView::of(stored, &pauses)).collect();
     let read_at = room.parts.clock.now().to_string();
     Ok(Json(StatusCode::OK, RefundPage { refunds, cursor, read_at }))
+}
+
+/// Reads on until enough are found, and returns where to go on.
+pub(super) async fn gather(
+    parts: &Parts,
+    asked: &Asked,
+) -> Result<(Vec<Stored>, Option<String>), LedgerError> {
+    let Asked { filter, limit, cursor } = asked;
+    let narrow = filter.state.is_some()
+        || filter.account.is_some()
+        || filter.reason.is_some()
+        || filter.admitted_before.is_some();
+    let looks = if narrow { BATCH_MAX } else { *limit };
+    let (mut found, mut cursor) = (Vec::new(), cursor.clone());
+    for _ in 0..LOOKS_MAX {
+        let page = parts.ledger.list(filter, cursor.as_deref(), looks).await?;
+        found.extend(page.refunds);
+        cursor = page.cursor;
+        if cursor.is_none() || found.len() >= *limit {
+            break;
+        }
+    }
+    Ok((found, cursor))
 }
 
 /// `GET /v1/pauses`.
@@ -177,14 +187,17 @@ pub(super) async fn pauses(State(room): State<Arc<Room>>) -> Result<Json<Pauses>
 
 /// What a list was asked for.
 #[derive(Debug)]
-struct Asked {
-    filter: Filter,
-    limit: usize,
-    cursor: Option<String>,
+pub(super) struct Asked {
+    /// Which refunds.
+    pub(super) filter: Filter,
+    /// How many are enough.
+    pub(super) limit: usize,
+    /// Where to go on.
+    pub(super) cursor: Option<String>,
 }
 
 /// Reads a query; a name that nobody knows is refused, like an unknown field of a request.
-fn asked(query: &str) -> Result<Asked, Problem> {
+pub(super) fn asked(query: &str) -> Result<Asked, Problem> {
     let mut asked = Asked { filter: Filter::default(), limit: LIMIT, cursor: None };
     let mut seen = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

@@ -17,13 +17,13 @@ use super::auth::{Caller, Peer, Role};
 use super::problem::Problem;
 use super::refunds::{ListQuery, Pauses, RefundPage, Taken};
 use super::vitals::{Health, Readiness};
-use super::{Room, acts, callbacks, openapi, refunds, vitals};
+use super::{Room, acts, callbacks, dashboard, openapi, refunds, vitals};
 use crate::contract::{RefundView, RequestV1};
 use crate::operator::{Action, Done, PauseDone};
 use crate::telemetry::metrics;
 
 /// How long a request may take in all. The ledger gives up a command sooner.
-const REQUEST_MAX: Duration = Duration::from_secs(20);
+pub(super) const REQUEST_MAX: Duration = Duration::from_secs(20);
 
 /// Who may ask for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,8 +257,9 @@ pub(super) fn router(room: Arc<Room>) -> Router {
         .route("/metrics", get(vitals::scrape))
         .route("/openapi.json", get(openapi::document))
         .route_layer(gate)
+        .with_state(Arc::clone(&room))
+        .merge(dashboard::router(room))
         .fallback(nowhere)
-        .with_state(room)
 }
 
 async fn nowhere() -> Response {
@@ -324,7 +325,7 @@ fn admit(room: &Room, path: &str, request: Request) -> Result<Request, Problem> 
 }
 
 /// A method as a label: a client may invent as many as it likes.
-fn known(method: &Method) -> &'static str {
+pub(super) fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -334,7 +335,7 @@ fn known(method: &Method) -> &'static str {
 }
 
 /// No answer may be kept by a browser or proxy, or be read as something else than it is.
-fn guarded(mut answer: Response) -> Response {
+pub(super) fn guarded(mut answer: Response) -> Response {
     let headers = answer.headers_mut();
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),

@@ -3,6 +3,7 @@
 
 mod counts;
 mod epoch;
+mod figures;
 mod translate;
 
 use std::collections::HashMap;

@@ -107,7 +107,7 @@ async fn without_tokens_a_page_of_another_origin_and_a_proxy_are_kept_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_a_problem_document_too() {
     let desk = Desk::open().await;
-    assert_eq!(desk.get("/").await.problem(), (404, "not_found", ""));
+    assert_eq!(desk.get("/v1").await.problem(), (404, "not_found", ""));
     let wrong = desk.ask(Method::DELETE, "/v1/refunds/G-1", &[], "").await;
     assert_eq!(wrong.problem(), (405, "method_not_allowed", ""));
     assert_eq!(wrong.body["detail"], "use GET");

@@ -1,0 +1,239 @@
+//! `GET /refunds/{refund_no}`: one refund, what is known of it and how well, and what may be done.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use maud::{Markup, PreEscaped, html};
+
+use super::layout::{Failed, Page, may_act};
+use super::list::{order, state};
+use super::overview::Section;
+use super::session::Visit;
+use super::timeline::timeline;
+use super::words::{clock, count, moment, money, span};
+use crate::contract::{EvidenceV1, GradeV1, RefundView, StatusV1};
+use crate::domain::{Currency, RefundNo, UnixMillis};
+use crate::operator::{ActError, Action};
+use crate::ops::auth::network_of;
+use crate::ops::refunds::number;
+use crate::ops::{Parts, Room};
+use crate::ports::ledger::{Pause, Stored};
+
+/// What may be done, each word once.
+const ACTIONS: [(&str, &str); 4] = [
+    ("check", "Check with the gateway now"),
+    ("release", "Release: ask, then go on"),
+    ("resolve", "Resolve: say how it ended"),
+    ("abandon", "Abandon: end the work on it"),
+];
+
+/// `GET /refunds/{refund_no}`.
+pub(super) async fn page(
+    State(room): State<Arc<Room>>,
+    Extension(visit): Extension<Visit>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Failed> {
+    let parts = &room.parts;
+    let refund_no = number(path)?;
+    let seen = match parts.desk.look(&refund_no).await {
+        Err(ActError::NotFound(_)) => return Ok(unknown(&refund_no, &visit)),
+        seen => seen?,
+    };
+    let pauses = parts.desk.pauses().await?;
+    let done = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .find(|(name, _)| name == "done")
+        .and_then(|(_, value)| flash(&value));
+    let main = html! {
+        p.path { a href="/refunds" { "Refunds" } " / " (refund_no) }
+        h1 { "Refund " (refund_no) }
+        @if let Some(done) = done { div.banner.good role="status" { p { "✓ " (done) } } }
+        @for section in sections(&seen, &pauses, parts, &visit, parts.clock.now()) { (PreEscaped(section.html)) }
+    };
+    let title = format!("{refund_no} {} – refundd", seen.record.state.kind().as_str());
+    let live = Some(format!("/events?refund={refund_no}"));
+    Ok(Page { title: &title, here: "/refunds", live, main }.show(&visit))
+}
+
+fn unknown(refund_no: &RefundNo, visit: &Visit) -> Response {
+    let main = html! {
+        h1 { "There is no refund " (refund_no) }
+        p { "It was never taken in, or it settled so long ago that it was forgotten (" code { "retention.settled_ms" } ")." }
+        p { a href="/refunds" { "Find another one" } }
+    };
+    let page = Page { title: "Not found – refundd", here: "/refunds", live: None, main };
+    page.show_as(StatusCode::NOT_FOUND, Some(visit))
+}
+
+/// What was done, told on the page that follows. Only these words: an address cannot say others.
+fn flash(action: &str) -> Option<&'static str> {
+    match action {
+        "check" => Some("The gateway is being asked; the answer appears below."),
+        "release" => Some("Released: the gateway is asked first, and what it says decides."),
+        "resolve" => Some("Resolved: the end is recorded and the result published."),
+        "abandon" => {
+            Some("Abandoned: refundd stops working on it. Nothing was cancelled at the gateway.")
+        }
+        _ => None,
+    }
+}
+
+/// Everything on the page that changes by itself.
+pub(super) fn sections(
+    seen: &Stored,
+    pauses: &[Pause],
+    parts: &Parts,
+    visit: &Visit,
+    now: UnixMillis,
+) -> Vec<Section> {
+    let view = RefundView::of(seen, pauses);
+    let asof = html! { p.asof { "As of " (clock(now)) " · version " (view.version) } };
+    let title = format!("{} {} – refundd", view.refund_no, view.state);
+    let mut all = vec![
+        Section::new("asof", "", false, &asof),
+        Section::new(
+            "state",
+            "",
+            false,
+            &html! { div data-title=(title) { (standing(seen, &view)) } },
+        ),
+        Section::new("actions", "What you can do", false, &actions(seen, parts, visit)),
+        Section::new("facts", "What was asked, and what is known", false, &facts(seen, &view, now)),
+    ];
+    if !view.statuses.is_empty() {
+        let lines = lines(&view.statuses, seen.record.refund.currency);
+        all.push(Section::new("lines", "The gateway's lines", false, &lines));
+    }
+    all.push(Section::new("timeline", "Timeline", false, &timeline(&seen.record)));
+    all
+}
+
+/// The two things that are asked first: where it stands, and what is next.
+fn standing(seen: &Stored, view: &RefundView) -> Markup {
+    let refund = &seen.record.refund;
+    html! {
+        div.hero {
+            p.big { (money(refund.currency, refund.amount.get())) }
+            p.big { (state(&seen.record.state)) }
+        }
+        dl.facts {
+            dt { "What refundd does next" }
+            dd { (view.next) }
+            @if let Some(message) = &view.message { dt { "Why" } dd { (message) } }
+            @if let Some(code) = &view.code { dt { "Code" } dd { code { (code) } } }
+            dt { "Evidence" }
+            dd { @match &view.evidence {
+                Some(evidence) => (grade(evidence)),
+                None => "none yet: nothing is final",
+            } }
+            @if let Some(pause) = &view.paused {
+                dt { "Paused" }
+                dd { "‖ by " (pause.by) " since " (pause.since) ": " (pause.reason) }
+            }
+        }
+    }
+}
+
+fn grade(evidence: &EvidenceV1) -> Markup {
+    let words = match evidence.grade {
+        GradeV1::A => "signed by the gateway, numbers and amounts match",
+        GradeV1::B => "unsigned, with a listed meaning",
+        GradeV1::C => "no evidence of a gateway",
+    };
+    html! {
+        strong { "grade " (evidence.grade.as_str()) } ": " (words) "; from " (evidence.source.as_str()) " at " (evidence.at)
+    }
+}
+
+fn actions(seen: &Stored, parts: &Parts, visit: &Visit) -> Markup {
+    if !may_act(visit) {
+        return html! { p.quiet { "You may look. To act, sign in with a token of role operate." } };
+    }
+    let allowed = |word: &str| {
+        let mut all = Action::ALL.iter().filter(|action| action.as_str() == word);
+        all.any(|action| parts.desk.intent(seen, *action).is_ok())
+    };
+    let refund_no = &seen.record.refund.refund_no;
+    let possible: Vec<_> = ACTIONS.into_iter().filter(|(word, _)| allowed(word)).collect();
+    html! {
+        @if possible.is_empty() {
+            p { "Nothing at this moment: " (why_nothing(seen, parts)) }
+        }
+        ul.actions {
+            @for (word, told) in possible { li { a.button href={ "/refunds/" (refund_no) "/" (word) } { (told) } } }
+        }
+    }
+}
+
+fn why_nothing(seen: &Stored, parts: &Parts) -> String {
+    parts.desk.intent(seen, Action::Check).err().map(|err| err.to_string()).unwrap_or_default()
+}
+
+fn facts(seen: &Stored, view: &RefundView, now: UnixMillis) -> Markup {
+    let record = &seen.record;
+    let refund = &record.refund;
+    let fact = |name: &str, value: Markup| html! { dt { (name) } dd { (value) } };
+    html! {
+        dl.facts {
+            (fact("Account", html! { (refund.account) }))
+            (fact("Order", html! { (order(&refund.order))
+                @if let Some(paid) = refund.order.paid { ", paid " (money(refund.currency, paid.get())) } }))
+            @if let Some(no) = &record.gateway_refund_no { (fact("Gateway refund number", html! { code { (no) } })) }
+            @if let Some(reason) = &refund.reason { (fact("Reason given", html! { (reason) })) }
+            @if let Some(ip) = &refund.client_ip { (fact("Payer's network", html! { (payer(ip)) })) }
+            (fact("Taken in", html! { (moment(record.admitted_at)) ", " (span(now.since(record.admitted_at))) " ago" }))
+            @if let Some(at) = record.tally.submitted_at { (fact("First submitted", moment(at))) }
+            @if let Some(at) = seen.due_at { (fact("Looked at next", moment(at))) }
+            (fact("Submits that may have arrived", html! { (count(view.attempts.into())) }))
+            (fact("Queries", html! { (count(view.polls.into())) }))
+            (fact("Results published", html! { (count(view.results.into())) }))
+        }
+    }
+}
+
+/// The network of an address that a request gave; the address itself is nobody's business here.
+fn payer(ip: &str) -> String {
+    ip.parse::<IpAddr>().map_or_else(|_| "not an address".to_owned(), network_of)
+}
+
+fn lines(statuses: &[StatusV1], currency: Currency) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="The gateway's lines" {
+            table.cards {
+                caption { "The " code { "$n" } " lines of the gateway's answer that belong to this refund." }
+                thead { tr { th scope="col" { "$n" } th scope="col" { "Gateway refund number" } th.num scope="col" { "Amount" }
+                    th scope="col" { "Status" } th scope="col" { "Time" } th scope="col" { "Reason" } } }
+                tbody {
+                    @for line in statuses {
+                        tr {
+                            th scope="row" { "$" (line.n) }
+                            td.long data-label="Gateway refund number" { (line.gateway_refund_no.as_deref().unwrap_or("–")) }
+                            td.num data-label="Amount" { (money(currency, line.amount_cents)) }
+                            td data-label="Status" { (line.status) }
+                            td data-label="Time" { (line.time.as_deref().unwrap_or("–")) }
+                            td data-label="Reason" { (line.reason.as_deref().unwrap_or("–")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_by_its_network_and_a_flash_only_from_its_list() {
+        assert_eq!(payer("203.0.113.7"), "203.0.113.0/24");
+        assert_eq!(payer("2001:db8:1:2::7"), "2001:db8:1::/48");
+        assert_eq!(payer("<b>"), "not an address");
+        assert!(ACTIONS.iter().all(|(word, _)| flash(word).is_some()));
+        assert_eq!(flash("you have won"), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! `GET /`: whether something is wrong, then where the money is, worst first.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::board::{Reading, View};
+use super::findings::{Finding, SETTLE_SLO_MS, Severity, findings, in_state, oldest, title};
+use super::layout::Page;
+use super::quantile::{Quantile, between, quantile};
+use super::session::Visit;
+use super::words::{clock, count, counted, fine_span, moment, money, span};
+use super::{chart, machines, money_table, search};
+use crate::domain::UnixMillis;
+use crate::domain::state::StateKind;
+use crate::ops::{Parts, Room};
+
+/// A part of a page that is replaced when it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Section {
+    /// Its id.
+    pub(super) id: &'static str,
+    /// Its element.
+    pub(super) html: String,
+}
+
+impl Section {
+    /// The element with that id, under a heading if there is one.
+    pub(super) fn new(id: &'static str, heading: &str, old: bool, content: &Markup) -> Self {
+        let name = format!("{id}-name");
+        let html = html! {
+            section id=(id) data-live="" class=[old.then_some("old")] aria-labelledby=[(!heading.is_empty()).then_some(&name)] {
+                @if !heading.is_empty() { h2 id=(name) { (heading) } }
+                (content)
+            }
+        };
+        Self { id, html: html.into_string() }
+    }
+}
+
+/// `GET /`.
+pub(super) async fn page(
+    State(room): State<Arc<Room>>,
+    Extension(visit): Extension<Visit>,
+) -> Response {
+    let parts = &room.parts;
+    let view = room.board.view(parts).await;
+    let now = parts.clock.now();
+    let all = sections(&view, parts, now);
+    let title = title(&findings(&view, parts, now));
+    let main = html! {
+        h1.hidden { "Overview" }
+        @for section in &all {
+            @if section.id == "safety" { (search::section(parts)) }
+            (maud::PreEscaped(&section.html))
+        }
+    };
+    Page { title: &title, here: "/", live: Some("/events".to_owned()), main }.show(&visit)
+}
+
+/// Everything on the page that changes by itself, in its order.
+pub(super) fn sections(view: &View, parts: &Parts, now: UnixMillis) -> Vec<Section> {
+    let found = findings(view, parts, now);
+    let old = view.trouble.is_some();
+    let mut all = vec![state(view, &found), age(view, now)];
+    let Some(last) = &view.last else { return all };
+    let each: [(&'static str, &str, Markup); 7] = [
+        ("risk", "At risk", risk(last, now)),
+        ("money", "Money in flight", money_table::in_flight(&last.figures)),
+        ("settle", "Settle time", settle(last, now)),
+        ("gateways", "Gateways", machines::gateways(last, parts, now)),
+        ("backlog", "Backlog and workers", machines::backlog(last, now)),
+        ("attention", "Needs attention", money_table::attention(&last.figures, now)),
+        ("safety", "Pauses and write losses", safety(last, now)),
+    ];
+    all.extend(each.iter().map(|(id, heading, content)| Section::new(id, heading, old, content)));
+    all
+}
+
+/// The first thing that is seen: what is wrong and what to do, or that nothing is.
+fn state(view: &View, found: &[Finding]) -> Section {
+    let title = title(found);
+    let content = html! {
+        div data-title=(title) {
+            @if found.is_empty() {
+                div.banner.good { p { strong { "✓ Nothing is wrong" } " as far as refundd can tell." } }
+            }
+            @for finding in found {
+                @let (class, mark) = match finding.severity {
+                    Severity::Bad => ("banner bad", "▲ Alarm"),
+                    Severity::Look => ("banner look", "● Look"),
+                };
+                div class=(class) {
+                    p { strong { (mark) ": " (finding.text) "." } " "
+                        @if let Some(link) = finding.link { a href=(link) { "Show" } } }
+                    p.advice { (finding.advice) }
+                }
+            }
+            @if view.last.is_none() {
+                p.nothing { "Nothing could be read yet. Figures appear here as soon as Redis answers." }
+            }
+        }
+    };
+    Section::new("state", "", false, &content)
+}
+
+/// When what is shown was read.
+fn age(view: &View, now: UnixMillis) -> Section {
+    let content = html! {
+        @if let Some(last) = &view.last {
+            @let at = last.figures.at;
+            p.asof {
+                @if view.trouble.is_some() {
+                    strong { "Old figures: as of " (clock(at)) ", " (span(now.since(at))) " ago." }
+                } @else { "Figures as of " (clock(at)) }
+            }
+        }
+    };
+    Section::new("asof", "", false, &content)
+}
+
+fn tile(name: &str, class: &str, value: &str, note: &Markup, link: Option<&str>) -> Markup {
+    html! {
+        div.tile.(class) {
+            h3 { @if let Some(link) = link { a href=(link) { (name) } } @else { (name) } }
+            p.value { (value) }
+            p.note { (note) }
+        }
+    }
+}
+
+fn risk(last: &Reading, now: UnixMillis) -> Markup {
+    let figures = &last.figures;
+    let unconfirmed = in_state(figures, StateKind::Unconfirmed);
+    let parked = in_state(figures, StateKind::Parked);
+    let class = |alarm: bool| if alarm { "look" } else { "calm" };
+    let first = match oldest(figures) {
+        None => tile("Oldest unsettled", "calm", "none", &html! { "nothing is on its way" }, None),
+        Some((state, at)) => {
+            let (age, late) = (now.since(at), now.since(at) > SETTLE_SLO_MS);
+            let note = html! {
+                @if late { strong { "✕ over" } } @else { "✓ within" }
+                " its limit of " (span(SETTLE_SLO_MS)) " · " (state.as_str()) " since " (moment(at))
+            };
+            tile("Oldest unsettled", class(late), &span(age), &note, Some("/refunds?age=15m"))
+        }
+    };
+    html! {
+        div.tiles {
+            (first)
+            (tile("Unconfirmed", "calm", &unconfirmed.money(),
+                &html! { (counted(unconfirmed.refunds, "refund")) " sent or maybe sent; refundd asks the gateway" },
+                Some("/refunds?state=unconfirmed")))
+            (tile("Parked", class(parked.refunds > 0), &parked.money(),
+                &html! { (counted(parked.refunds, "refund")) @if parked.refunds == 1 { " waits" } @else { " wait" } " for a person" },
+                Some("/refunds?state=parked")))
+        }
+    }
+}
+
+fn settle(last: &Reading, now: UnixMillis) -> Markup {
+    let begin = last.history.first();
+    let took = between(begin.map_or(&[], |sample| &sample.ended), &last.figures.ended);
+    let since = begin.map_or("since the counting began".to_owned(), |sample| {
+        format!("in the last {}", span(now.since(sample.at)))
+    });
+    let all: u64 = took.iter().sum();
+    let told = |per_mille| match quantile(&took, per_mille) {
+        None => "–".to_owned(),
+        Some(Quantile::About(ms)) => format!("≈ {}", fine_span(ms)),
+        Some(Quantile::Beyond) => "over 30 d".to_owned(),
+    };
+    html! {
+        p { "From admission to the first final answer, " (counted(all, "refund")) " " (since) "." }
+        dl.row {
+            div { dt { "p50" } dd { (told(500)) } }
+            div { dt { "p95" } dd { (told(950)) } }
+            div { dt { "p99" } dd { (told(990)) } }
+        }
+        (chart::chart(&last.history, now, SETTLE_SLO_MS))
+    }
+}
+
+fn safety(last: &Reading, now: UnixMillis) -> Markup {
+    html! {
+        @if last.pauses.is_empty() { p { "✓ No submits are paused." } }
+        @else {
+            ul {
+                @for pause in &last.pauses {
+                    li { strong { "‖ " @match &pause.account {
+                            Some(account) => { "Account " (account) },
+                            None => "All accounts",
+                        } }
+                        " paused by " (pause.who) " " (span(now.since(pause.at))) " ago: " (pause.reason) }
+                }
+            }
+        }
+        p { a href="/pause" { "Pause or resume" } }
+        @match last.figures.lost_at {
+            None => p { "✓ Redis was never found to have lost writes." },
+            Some(at) => p {
+                "▲ Redis was found to have lost writes " (count(last.figures.losses)) " times, last at " (moment(at))
+                ". What may have been sent then is asked about before anything is sent." },
+        }
+    }
+}
+
+/// An amount in a cell, with how many refunds it is.
+pub(super) fn amount(currency: crate::domain::Currency, cents: u64, refunds: u64) -> Markup {
+    html! { span.amount { (money(currency, cents)) } " " span.quiet { "(" (count(refunds)) ")" } }
+}
