@@ -8,6 +8,8 @@ mod gate;
 mod health;
 mod stopping;
 
+pub(crate) use gate::with_tokens;
+
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 

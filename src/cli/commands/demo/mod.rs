@@ -67,7 +67,9 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
     let shown = match Service::start(&config, &store, accounts).await {
         Ok(service) => {
             let address = service.ops();
-            context.output.note(&format!("dashboard at http://{address}/ as long as the demo runs"));
+            context
+                .output
+                .note(&format!("dashboard at http://{address}/ as long as the demo runs"));
             let shown = tokio::select! {
                 shown = show(&scenario, &store, &service, &sandbox, context.output) => shown,
                 exit = signals.next() => Ok(exit),
