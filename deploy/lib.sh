@@ -58,6 +58,30 @@ need_redis_py() {
     die "no Python has redis-py: install it by hand (https://pypi.org/project/redis)"
 }
 
+# schemathesis, for tests/it/ops/fuzzed.rs: in an environment of its own below target/.
+need_schemathesis() {
+  wanted=4.32.5
+  target/schemathesis/bin/python -c "import importlib.metadata as m; assert m.version('schemathesis') == '$wanted'" \
+    >/dev/null 2>&1 && return
+  say "installing schemathesis $wanted into target/schemathesis"
+  python3 -m venv --clear target/schemathesis >/dev/null 2>&1 || {
+    install python3-venv
+    python3 -m venv --clear target/schemathesis
+  }
+  target/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check "schemathesis==$wanted" ||
+    die "schemathesis $wanted cannot be installed (https://pypi.org/project/schemathesis)"
+}
+
+# Chromium and its driver, for tests/it/browser/.
+need_browser() {
+  if command -v apt-get >/dev/null 2>&1; then
+    need chromedriver chromium-driver
+    command -v chromium >/dev/null 2>&1 || install chromium
+  else
+    command -v chromedriver >/dev/null 2>&1 || die "chromedriver and a Chromium of the same version are missing: install both"
+  fi
+}
+
 has_redis_py() {
   for python in python3 /usr/bin/python3; do
     PYTHONPATH="target/python" "$python" -c 'import redis' >/dev/null 2>&1 && return

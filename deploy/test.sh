@@ -11,6 +11,8 @@ need_redis
 need python3 python3
 if ! command -v redis-cli >/dev/null 2>&1; then install redis-tools; fi
 need_redis_py
+need_schemathesis
+need_browser
 
 if [ "${CI:-}" = true ]; then
   RUSTFLAGS="${RUSTFLAGS:-} -D warnings"
@@ -30,6 +32,10 @@ say "tests"
 if [ $# -gt 0 ]; then
   exec cargo test --locked --lib --bins --tests -- "$@"
 fi
-cargo test --locked --lib --bins --tests -- --skip proofs:: --skip fuzz_tests
+cargo test --locked --lib --bins --tests -- --skip proofs:: --skip fuzz_tests --skip browser:: --skip ops::fuzzed
+say "the HTTP interface against its own document"
+cargo test --locked --test it ops::fuzzed
+say "the dashboard in a real browser; what it looks like is in target/screenshots"
+cargo test --locked --test it browser::
 cargo test --locked --doc
 deploy/prove.sh --short

@@ -114,7 +114,7 @@ impl Store {
     /// # Errors
     /// [`LedgerError`] if Redis cannot be reached.
     pub async fn results(&self) -> Result<Results, LedgerError> {
-        Results::connect(&self.connector, self.keys.clone()).await
+        Results::connect(&self.connector, &self.keys).await
     }
 
     /// Stops the embedded server if this process is its last user.

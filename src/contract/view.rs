@@ -87,8 +87,9 @@ pub struct HistoryView {
     pub times: u32,
     /// What it was.
     pub event: &'static str,
-    /// The gateway's or refundd's words.
+    /// The gateway's or refundd's words; left out where there are none.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(default)]
     pub note: String,
 }
 

@@ -36,6 +36,7 @@ mod redis;
 mod requests;
 mod results;
 mod scripts;
+mod stream;
 mod wake;
 
 pub use audit::AuditTrail;

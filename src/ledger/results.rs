@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
-use redis::streams::{StreamId, StreamReadReply};
-
 use super::connection::{Connector, map_error};
 use super::keys::Keys;
+use super::stream::{Entry, Stream};
 use crate::ports::LedgerError;
 
 /// One entry of the results stream.
@@ -26,19 +24,15 @@ pub struct ResultsEntry {
 
 /// Reads `{ns}:results`.
 #[derive(Debug)]
-pub struct Results {
-    connector: Connector,
-    con: ConnectionManager,
-    keys: Keys,
-}
+pub struct Results(Stream);
 
 impl Results {
     /// Connects.
     ///
     /// # Errors
     /// [`LedgerError`] if Redis cannot be reached.
-    pub async fn connect(connector: &Connector, keys: Keys) -> Result<Self, LedgerError> {
-        Ok(Self { connector: connector.clone(), con: connector.shared().await?, keys })
+    pub async fn connect(connector: &Connector, keys: &Keys) -> Result<Self, LedgerError> {
+        Ok(Self(Stream::connect(connector, keys.results()).await?))
     }
 
     /// At most `max` entries after the entry `after` (`0` for the beginning); waits up to `block`
@@ -52,19 +46,7 @@ impl Results {
         max: usize,
         block: Option<Duration>,
     ) -> Result<Vec<ResultsEntry>, LedgerError> {
-        let mut cmd = redis::cmd("XREAD");
-        cmd.arg("COUNT").arg(max);
-        if let Some(block) = block {
-            cmd.arg("BLOCK").arg(millis(block));
-        }
-        cmd.arg("STREAMS").arg(self.keys.results()).arg(after);
-        let reply: Option<StreamReadReply> = if block.is_some() {
-            let mut con = self.connector.blocking().await?;
-            cmd.query_async(&mut con).await.map_err(map_error)?
-        } else {
-            cmd.query_async(&mut self.con.clone()).await.map_err(map_error)?
-        };
-        Ok(entries(reply))
+        Ok(results(self.0.read(after, max, block).await?))
     }
 
     /// At most `max` entries that the consumer group `group` has not been given yet; waits up to
@@ -78,7 +60,8 @@ impl Results {
         max: usize,
         block: Duration,
     ) -> Result<Vec<ResultsEntry>, LedgerError> {
-        self.read_as(consumer, ">", max, block).await
+        self.make_group(consumer.0).await?;
+        Ok(results(self.0.read_as(consumer, ">", max, block).await?))
     }
 
     /// At most `max` entries after `after` (`0` for the beginning) that the consumer was given and
@@ -92,28 +75,17 @@ impl Results {
         after: &str,
         max: usize,
     ) -> Result<Vec<ResultsEntry>, LedgerError> {
-        self.read_as(consumer, after, max, Duration::ZERO).await
+        self.make_group(consumer.0).await?;
+        Ok(results(self.0.read_as(consumer, after, max, Duration::ZERO).await?))
     }
 
-    async fn read_as(
-        &self,
-        (group, consumer): (&str, &str),
-        from: &str,
-        max: usize,
-        block: Duration,
-    ) -> Result<Vec<ResultsEntry>, LedgerError> {
+    async fn make_group(&self, group: &str) -> Result<(), LedgerError> {
         let mut make = redis::cmd("XGROUP");
-        make.arg("CREATE").arg(self.keys.results()).arg(group).arg("0").arg("MKSTREAM");
-        if let Err(err) = make.query_async::<()>(&mut self.con.clone()).await
-            && err.code() != Some("BUSYGROUP")
-        {
-            return Err(map_error(err));
+        make.arg("CREATE").arg(self.0.key()).arg(group).arg("0").arg("MKSTREAM");
+        match make.query_async::<()>(&mut self.0.at_once()).await {
+            Err(err) if err.code() != Some("BUSYGROUP") => Err(map_error(err)),
+            _ => Ok(()),
         }
-        let mut cmd = redis::cmd("XREADGROUP");
-        cmd.arg("GROUP").arg(group).arg(consumer).arg("COUNT").arg(max);
-        cmd.arg("BLOCK").arg(millis(block)).arg("STREAMS").arg(self.keys.results()).arg(from);
-        let mut con = self.connector.blocking().await?;
-        Ok(entries(cmd.query_async(&mut con).await.map_err(map_error)?))
     }
 
     /// Tells the group that `ids` have been dealt with.
@@ -122,28 +94,18 @@ impl Results {
     /// [`LedgerError`]; harmless to repeat.
     pub async fn acknowledge(&self, group: &str, ids: &[String]) -> Result<(), LedgerError> {
         let mut cmd = redis::cmd("XACK");
-        cmd.arg(self.keys.results()).arg(group).arg(ids);
-        cmd.query_async(&mut self.con.clone()).await.map_err(map_error)
+        cmd.arg(self.0.key()).arg(group).arg(ids);
+        cmd.query_async(&mut self.0.at_once()).await.map_err(map_error)
     }
 }
 
-/// `BLOCK 0` would wait for ever.
-fn millis(block: Duration) -> u64 {
-    u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-fn entries(reply: Option<StreamReadReply>) -> Vec<ResultsEntry> {
-    let ids = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
-    ids.map(entry).collect()
-}
-
-fn entry(id: StreamId) -> ResultsEntry {
-    let field = |name: &str| id.get::<String>(name).unwrap_or_default();
-    ResultsEntry {
-        event_id: field("event_id"),
-        refund_no: field("refund_no"),
-        outcome: field("outcome"),
-        json: field("result"),
-        id: id.id,
-    }
+fn results(entries: Vec<Entry>) -> Vec<ResultsEntry> {
+    let result = |mut entry: Entry| ResultsEntry {
+        event_id: entry.take("event_id"),
+        refund_no: entry.take("refund_no"),
+        outcome: entry.take("outcome"),
+        json: entry.take("result"),
+        id: entry.id,
+    };
+    entries.into_iter().map(result).collect()
 }

@@ -22,6 +22,7 @@ use crate::operator::{Action, Asked, Done, PauseDone, Resolution};
 #[serde(deny_unknown_fields)]
 pub struct ActBody {
     /// Why, 1 to 500 characters: for the audit trail and the refund's history.
+    #[schemars(length(min = 1, max = 500), regex(pattern = r"\S"))]
     pub reason: String,
     /// The `version` that you saw. If the refund is not at it any more, nothing happens.
     pub version: u32,
@@ -32,6 +33,7 @@ pub struct ActBody {
 #[serde(deny_unknown_fields)]
 pub struct ResolveBody {
     /// Why, 1 to 500 characters: for the audit trail and the refund's history.
+    #[schemars(length(min = 1, max = 500), regex(pattern = r"\S"))]
     pub reason: String,
     /// The `version` that you saw. If the refund is not at it any more, nothing happens.
     pub version: u32,
@@ -57,6 +59,7 @@ pub struct PauseBody {
     #[serde(default)]
     pub account: Option<String>,
     /// Why, 1 to 500 characters.
+    #[schemars(length(min = 1, max = 500), regex(pattern = r"\S"))]
     pub reason: String,
 }
 
@@ -64,37 +67,19 @@ pub struct PauseBody {
 type Number = Result<Path<String>, PathRejection>;
 type Answer<T> = Result<Json<T>, Problem>;
 
-/// `POST /v1/refunds/{refund_no}/check`.
-pub(super) async fn check(
-    state: State<Arc<Room>>,
-    caller: Extension<Caller>,
+/// `POST /v1/refunds/{refund_no}/check`, `/release` and `/abandon`: which one, the route says.
+pub(super) async fn act(
+    action: Action,
+    State(room): State<Arc<Room>>,
+    Extension(caller): Extension<Caller>,
     path: Number,
     headers: HeaderMap,
     body: Body,
 ) -> Answer<Done> {
-    plain(&state, &caller, (path, &headers, body), Action::Check).await
-}
-
-/// `POST /v1/refunds/{refund_no}/release`.
-pub(super) async fn release(
-    state: State<Arc<Room>>,
-    caller: Extension<Caller>,
-    path: Number,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer<Done> {
-    plain(&state, &caller, (path, &headers, body), Action::Release).await
-}
-
-/// `POST /v1/refunds/{refund_no}/abandon`.
-pub(super) async fn abandon(
-    state: State<Arc<Room>>,
-    caller: Extension<Caller>,
-    path: Number,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer<Done> {
-    plain(&state, &caller, (path, &headers, body), Action::Abandon).await
+    let refund_no = number(path)?;
+    let ActBody { reason, version } = body::json(&headers, body).await?;
+    let by = Decision { who: caller.who, reason };
+    done(&room, &Asked { refund_no, action, by, expected: Some(version) }).await
 }
 
 /// `POST /v1/refunds/{refund_no}/resolve`.
@@ -112,23 +97,11 @@ pub(super) async fn resolve(
         ResolveOutcome::Failed => Resolution::Failed,
     };
     let by = Decision { who: caller.who, reason };
-    let asked = Asked { refund_no, action: Action::Resolve(said), by, expected: Some(version) };
-    act(&room, &asked).await
+    let action = Action::Resolve(said);
+    done(&room, &Asked { refund_no, action, by, expected: Some(version) }).await
 }
 
-async fn plain(
-    room: &Room,
-    caller: &Caller,
-    (path, headers, body): (Number, &HeaderMap, Body),
-    action: Action,
-) -> Answer<Done> {
-    let refund_no = number(path)?;
-    let ActBody { reason, version } = body::json(headers, body).await?;
-    let by = Decision { who: caller.who.clone(), reason };
-    act(room, &Asked { refund_no, action, by, expected: Some(version) }).await
-}
-
-async fn act(room: &Room, asked: &Asked) -> Answer<Done> {
+async fn done(room: &Room, asked: &Asked) -> Answer<Done> {
     let done = room.parts.desk.act(asked).await?;
     tracing::info!(
         refund.no = %asked.refund_no,
@@ -140,22 +113,18 @@ async fn act(room: &Room, asked: &Asked) -> Answer<Done> {
     Ok(Json(StatusCode::OK, done))
 }
 
-/// `POST /v1/pause`.
-pub(super) async fn pause(
-    State(room): State<Arc<Room>>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer<PauseDone> {
-    let PauseBody { account, reason } = body::json(&headers, body).await?;
-    let by = Decision { who: caller.who, reason };
-    let done = room.parts.desk.pause(account.as_deref(), &by).await?;
-    tracing::info!(account = done.account, who = by.who, "submits paused over HTTP");
-    Ok(Json(StatusCode::OK, done))
+/// What is done to the submits of an account, or of all.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Turn {
+    /// They stop.
+    Off,
+    /// They go on.
+    On,
 }
 
-/// `POST /v1/resume`.
-pub(super) async fn resume(
+/// `POST /v1/pause` and `/v1/resume`: which one, the route says.
+pub(super) async fn turn(
+    turn: Turn,
     State(room): State<Arc<Room>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
@@ -163,7 +132,11 @@ pub(super) async fn resume(
 ) -> Answer<PauseDone> {
     let PauseBody { account, reason } = body::json(&headers, body).await?;
     let by = Decision { who: caller.who, reason };
-    let done = room.parts.desk.resume(account.as_deref(), &by).await?;
-    tracing::info!(account = done.account, who = by.who, "submits resumed over HTTP");
+    let (desk, account) = (&room.parts.desk, account.as_deref());
+    let done = match turn {
+        Turn::Off => desk.pause(account, &by).await?,
+        Turn::On => desk.resume(account, &by).await?,
+    };
+    tracing::info!(action = done.action, account = done.account, who = by.who, "over HTTP");
     Ok(Json(StatusCode::OK, done))
 }

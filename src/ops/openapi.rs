@@ -124,13 +124,25 @@ fn content(content: Content, generator: &mut SchemaGenerator) -> Option<Value> {
     }
 }
 
+/// What a name in the path is made of, as in `docs/schemas/refund-request-v1.json`.
+fn legal(name: &str) -> &'static str {
+    match name {
+        "refund_no" => "^[A-Za-z0-9_-]{1,30}$",
+        "account" => "^[a-z0-9_-]{1,64}$",
+        _ => ".",
+    }
+}
+
 /// What stands in braces in the path, and the fields of the query's type.
 fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Value> {
     let mut all: Vec<Value> = operation
         .path
         .split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .map(|name| {
+            let schema = json!({"type": "string", "pattern": legal(name)});
+            json!({"name": name, "in": "path", "required": true, "schema": schema})
+        })
         .collect();
     let Some(query) = operation.query else { return all };
     let reference = query(generator);

@@ -76,14 +76,17 @@ pub struct ListQuery {
     /// Only this state: requested, submitting, unconfirmed, refused, processing, parked, settled.
     state: Option<String>,
     /// Only this account.
+    #[schemars(regex(pattern = r"^[a-z0-9_-]{1,64}$"))]
     account: Option<String>,
     /// Only refunds with this code: a park cause, or the gateway's code of a failure.
     reason: Option<String>,
     /// Only refunds taken in at or before this moment, RFC 3339.
     before: Option<String>,
     /// Go on until this many are found, 1 to 500, 100 if left out. A page may hold a few more.
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
     /// Where to go on: the `cursor` of the page before.
+    #[schemars(regex(pattern = r"^[0-9]{1,20}$"))]
     cursor: Option<String>,
 }
 
@@ -234,9 +237,8 @@ fn take(asked: &mut Asked, name: &str, value: &str) -> Result<(), String> {
             asked.limit = limit.ok_or_else(|| format!("must be a number from 1 to {LIMIT_MAX}"))?;
         }
         _ => {
-            let legal = (1..=30).contains(&value.len())
-                && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-            if !legal {
+            // Redis takes a number of 64 bits and nothing else; the rest must not look like an outage.
+            if value.parse::<u64>().is_err() || value.starts_with('+') {
                 return Err("must be the cursor of the page before, unchanged".to_owned());
             }
             asked.cursor = Some(value.to_owned());
@@ -267,6 +269,10 @@ mod tests {
             ("limit=501", "limit"),
             ("cursor=1%200", "cursor"),
             ("cursor=", "cursor"),
+            ("cursor=abc", "cursor"),
+            ("cursor=-1", "cursor"),
+            ("cursor=%2B1", "cursor"),
+            ("cursor=18446744073709551616", "cursor"),
             ("page=2", "page"),
             ("limit=1&limit=2", "limit"),
         ] {

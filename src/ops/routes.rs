@@ -12,14 +12,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::acts::{ActBody, PauseBody, ResolveBody};
+use super::acts::{ActBody, PauseBody, ResolveBody, Turn};
 use super::auth::{Caller, Peer, Role};
 use super::problem::Problem;
 use super::refunds::{ListQuery, Pauses, RefundPage, Taken};
 use super::vitals::{Health, Readiness};
 use super::{Room, acts, callbacks, dashboard, openapi, refunds, vitals};
 use crate::contract::{RefundView, RequestV1};
-use crate::operator::{Done, PauseDone};
+use crate::operator::{Action, Done, PauseDone};
 use crate::telemetry::metrics;
 
 /// How long a request may take in all. The ledger gives up a command sooner.
@@ -237,15 +237,19 @@ pub(super) static OPERATIONS: &[Operation] = &[
 /// The handlers, each behind the gate.
 pub(super) fn router(room: Arc<Room>) -> Router {
     let gate = from_fn_with_state(Arc::clone(&room), gate);
+    let act = |action| {
+        post(move |room, who, no, head, body| acts::act(action, room, who, no, head, body))
+    };
+    let turn = |turn| post(move |room, who, head, body| acts::turn(turn, room, who, head, body));
     Router::new()
         .route("/v1/refunds", post(refunds::enqueue).get(refunds::list))
         .route("/v1/refunds/{refund_no}", get(refunds::show))
-        .route("/v1/refunds/{refund_no}/check", post(acts::check))
-        .route("/v1/refunds/{refund_no}/release", post(acts::release))
+        .route("/v1/refunds/{refund_no}/check", act(Action::Check))
+        .route("/v1/refunds/{refund_no}/release", act(Action::Release))
         .route("/v1/refunds/{refund_no}/resolve", post(acts::resolve))
-        .route("/v1/refunds/{refund_no}/abandon", post(acts::abandon))
-        .route("/v1/pause", post(acts::pause))
-        .route("/v1/resume", post(acts::resume))
+        .route("/v1/refunds/{refund_no}/abandon", act(Action::Abandon))
+        .route("/v1/pause", turn(Turn::Off))
+        .route("/v1/resume", turn(Turn::On))
         .route("/v1/pauses", get(refunds::pauses))
         .route("/callbacks/{account}", post(callbacks::notice))
         .route("/healthz", get(vitals::healthz))

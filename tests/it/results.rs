@@ -13,7 +13,7 @@ const NOW: Duration = Duration::ZERO;
 
 async fn results(keys: &Keys) -> Results {
     let connector = TestRedis::shared().connector();
-    Results::connect(&connector, keys.clone()).await.unwrap()
+    Results::connect(&connector, keys).await.unwrap()
 }
 
 /// Publishes `e0`, `e1`, ...

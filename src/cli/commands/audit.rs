@@ -1,24 +1,13 @@
 //! `refundd audit`: who did what to which refund, when and why.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
 
+use super::stream::{self, BATCH, BLOCK, Line};
 use super::with_store;
 use crate::cli::output::one_line;
 use crate::cli::{CliError, Context, Exit};
 use crate::ledger::AuditTrail;
-use crate::ports::LedgerError;
 use crate::ports::figures::AuditLine;
-
-/// Lines read at once.
-const BATCH: usize = 500;
-
-/// How long one read waits for more.
-const BLOCK: Duration = Duration::from_secs(1);
-
-/// Pause before trying again when Redis is away.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// Until when.
 #[derive(Debug, clap::Args)]
@@ -35,30 +24,23 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.load()?;
     let printed = with_store(&config, async |store| {
-        let trail = AuditTrail::connect(&store.connector, store.keys.clone()).await?;
-        let mut after = "0".to_owned();
-        loop {
-            let lines = match trail.read(&after, BATCH, args.follow.then_some(BLOCK)).await {
-                Ok(lines) => lines,
-                // Whoever follows wants to go on after a restart of Redis.
-                Err(LedgerError::Unavailable(_)) if args.follow => {
-                    tokio::time::sleep(RETRY).await;
-                    continue;
-                }
-                Err(err) => return Err(err.into()),
-            };
-            for line in &lines {
-                print(line, context)?;
-            }
-            match lines.into_iter().next_back() {
-                Some(last) => after = last.id,
-                None if args.follow => {}
-                None => return Ok(()),
-            }
-        }
+        let trail = AuditTrail::connect(&store.connector, &store.keys).await?;
+        let block = args.follow.then_some(BLOCK);
+        let read = async |after: &str| trail.read(after, BATCH, block).await;
+        stream::print_all(context, args.follow, read, async |_| Ok(())).await
     });
     printed.await?;
     Ok(Exit::Done)
+}
+
+impl Line for AuditLine {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn print(&self, context: &Context) -> Result<(), CliError> {
+        print(self, context)
+    }
 }
 
 fn print(line: &AuditLine, context: &Context) -> Result<(), CliError> {

@@ -12,6 +12,7 @@ pub(super) mod run;
 pub(super) mod sandbox;
 pub(super) mod schema;
 pub(super) mod show;
+mod stream;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,25 +1,17 @@
 //! `refundd results`: results as they were published.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use super::stream::{self, BATCH, BLOCK, Line};
 use super::with_store;
 use crate::app::Store;
 use crate::cli::output::one_line;
 use crate::cli::{CliError, Context, Exit};
-use crate::ledger::{Results, ResultsEntry};
-use crate::ports::LedgerError;
+use crate::ledger::ResultsEntry;
 
 /// The consumer that this command is within a group.
 const CONSUMER: &str = "refundd-results";
-
-/// Entries read at once.
-const BATCH: usize = 500;
-
-/// How long one read waits for more.
-const BLOCK: Duration = Duration::from_secs(1);
-
-/// Pause before trying again when Redis is away.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// Which results, and until when.
 #[derive(Debug, clap::Args)]
@@ -45,47 +37,39 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
 
 async fn print_all(store: &Store, args: &Args, context: &Context) -> Result<(), CliError> {
     let results = store.results().await?;
-    let mut after = "0".to_owned();
+    let Some(group) = &args.group else {
+        let block = args.follow.then_some(BLOCK);
+        let read = async |after: &str| results.read(after, BATCH, block).await;
+        return stream::print_all(context, args.follow, read, async |_| Ok(())).await;
+    };
+    let consumer = (group.as_str(), CONSUMER);
+    let block = if args.follow { BLOCK } else { Duration::from_millis(1) };
     // What the group was given and did not acknowledge comes first.
-    let mut pending = args.group.is_some();
-    loop {
-        let entries = match read(&results, args, &after, pending).await {
-            Ok(entries) => entries,
-            // Whoever follows wants to go on after a restart of Redis.
-            Err(LedgerError::Unavailable(_)) if args.follow => {
-                tokio::time::sleep(RETRY).await;
-                continue;
+    let pending = Cell::new(true);
+    let read = async |after: &str| {
+        if pending.get() {
+            let unfinished = results.read_unfinished(consumer, after, BATCH).await?;
+            if !unfinished.is_empty() {
+                return Ok(unfinished);
             }
-            Err(err) => return Err(err.into()),
-        };
-        let Some(last) = entries.last() else {
-            if std::mem::take(&mut pending) || args.follow {
-                continue;
-            }
-            return Ok(());
-        };
-        after.clone_from(&last.id);
-        for entry in &entries {
-            print(entry, context)?;
+            pending.set(false);
         }
-        if let Some(group) = &args.group {
-            let ids: Vec<String> = entries.into_iter().map(|entry| entry.id).collect();
-            results.acknowledge(group, &ids).await?;
-        }
-    }
+        results.read_group(consumer, BATCH, block).await
+    };
+    let printed = async |entries: &[ResultsEntry]| {
+        let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+        results.acknowledge(group, &ids).await
+    };
+    stream::print_all(context, args.follow, read, printed).await
 }
 
-async fn read(
-    results: &Results,
-    args: &Args,
-    after: &str,
-    pending: bool,
-) -> Result<Vec<ResultsEntry>, LedgerError> {
-    let block = if args.follow { BLOCK } else { Duration::from_millis(1) };
-    match &args.group {
-        Some(group) if pending => results.read_unfinished((group, CONSUMER), after, BATCH).await,
-        Some(group) => results.read_group((group, CONSUMER), BATCH, block).await,
-        None => results.read(after, BATCH, args.follow.then_some(block)).await,
+impl Line for ResultsEntry {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn print(&self, context: &Context) -> Result<(), CliError> {
+        print(self, context)
     }
 }
 

@@ -122,7 +122,7 @@ impl Subject {
             Self::Memory(ledger) => ledger.results().into_iter().map(told).collect(),
             Self::Redis(_, keys) => {
                 let connector = TestRedis::shared().connector();
-                let results = Results::connect(&connector, keys.clone()).await.unwrap();
+                let results = Results::connect(&connector, keys).await.unwrap();
                 let read = results.read("0", 10_000, None).await.unwrap();
                 let told = read
                     .into_iter()

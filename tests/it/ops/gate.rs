@@ -7,7 +7,7 @@ use super::Desk;
 use crate::support::service::request;
 
 /// The configuration of a shop with one token a role, each named after its role.
-pub(super) fn with_tokens(toml: String) -> String {
+pub(crate) fn with_tokens(toml: String) -> String {
     let mut text = toml;
     for role in ["read", "enqueue", "operate"] {
         let mut child = std::process::Command::new("sha256sum")

@@ -3,10 +3,13 @@
 mod acting;
 mod callbacks;
 mod enqueue;
+mod fuzzed;
 mod gate;
 mod health;
 mod pages;
 mod stopping;
+
+pub(crate) use gate::with_tokens;
 
 use refundd::sandbox::Settings;
 use reqwest::redirect::Policy;

@@ -1,9 +1,11 @@
 //! The crash sweep: a real process is killed, and another time stopped beyond its leases and woken, at
-//! every numbered crash point; a second worker takes over; the gateway's book says what was paid.
+//! every numbered crash point, and in the middle of a call, when the gateway has the money already and
+//! its answer has not come; a second worker takes over; the gateway's book says what was paid.
 
 use refundd::contract::OutcomeV1;
 use refundd::crash::{Point, VARIABLE};
-use refundd::sandbox::{Fault, On, Rule};
+use refundd::sandbox::{Duplicates, Fault, On, Rule};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::support::service::{Shop, gateway, request};
@@ -110,4 +112,72 @@ fn judge(shop: &Shop, case: (Point, Blow), what: &str) {
     }
     let rejected = results.iter().filter(|result| result.outcome == OutcomeV1::Rejected).count();
     assert_eq!(rejected, 1, "{what}: one conflict, one rejection");
+}
+
+/// The process is struck inside the call: no point of the program lies there.
+async fn struck_while_the_gateway_has_the_money(blow: Blow) {
+    let mut settings = gateway();
+    // Whatever is sent again is paid again: the gateway saves nobody here.
+    settings.duplicates = Duplicates::PaysAgain;
+    // Held back beyond the blow, and in hand of whoever wakes after the lease is over.
+    let late = Fault::AnswerLate { ms: 3_000 };
+    settings.faults.rules = vec![Rule::new(On::Submits, late)];
+    let mut shop = Shop::open(settings).await;
+    shop.configure(|toml| {
+        let patient = toml.replace("timeout_ms = 600", "timeout_ms = 5000");
+        let longer = patient.replace("lease_ms = 3000", "lease_ms = 7300");
+        longer.replace("shutdown_ms = 2000", "shutdown_ms = 6000")
+    });
+    for account in ACCOUNTS {
+        shop.push(&request(&format!("M-{account}"), account));
+    }
+    let numbers = ACCOUNTS.map(|account| format!("M-{account}"));
+
+    let struck = shop.run();
+    wait_until("the gateway to have all the money", async || {
+        let book = shop.book();
+        numbers.iter().all(|no| book.refund(no).is_some()).then_some(())
+    })
+    .await;
+    if blow == Blow::Kill {
+        shop.kill(struck);
+    } else {
+        shop.signal(struck, "STOP");
+    }
+    for no in &numbers {
+        assert_eq!(shown(&shop, no)["state"], "submitting", "{blow:?}: struck inside the call");
+    }
+    shop.run();
+    shop.results(ACCOUNTS.len()).await;
+    if blow == Blow::Stop {
+        shop.signal(struck, "CONT");
+        assert!(shop.terminate(struck).success(), "{blow:?}");
+    }
+
+    let (results, book) = (shop.results_now(), shop.book());
+    for no in &numbers {
+        let own = results.iter().filter(|result| result.refund_no == *no);
+        let own: Vec<_> = own.map(|result| (result.event_id.clone(), result.outcome)).collect();
+        assert_eq!(own, [(format!("{no}.1.succeeded"), OutcomeV1::Succeeded)], "{blow:?}");
+        assert_eq!(book.effects(no), 1, "{blow:?}: {no} is paid once");
+        assert_eq!(book.refund(no).expect("it is booked").submits, 1, "{blow:?}: {no}");
+        let history = shown(&shop, no)["history"].to_string();
+        assert!(history.contains("answer_unknown"), "{blow:?}: the second one recovers: {history}");
+    }
+    assert_eq!(results.len(), ACCOUNTS.len(), "{blow:?}: nothing else was published");
+}
+
+fn shown(shop: &Shop, no: &str) -> Value {
+    let shown = shop.call(&["show", no, "--json"]);
+    serde_json::from_slice(&shown.stdout).expect("a refund as JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_while_the_gateway_has_the_money_pays_nothing_twice() {
+    struck_while_the_gateway_has_the_money(Blow::Kill).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_sleeps_over_its_lease_inside_the_call_pays_and_publishes_nothing_twice() {
+    struck_while_the_gateway_has_the_money(Blow::Stop).await;
 }

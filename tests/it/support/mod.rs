@@ -1,5 +1,6 @@
 //! What the tests share: servers, builders, and nothing that decides anything.
 
+pub(crate) mod browser;
 pub(crate) mod draw;
 pub(crate) mod proxy;
 pub(crate) mod redis;

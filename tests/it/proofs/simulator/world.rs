@@ -6,20 +6,24 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use refundd::domain::policy::{CallLimits, Duplicates};
-use refundd::domain::state::Decision;
 use refundd::domain::{
     AccountName, Currency, Policy, RefundNo, RefundRecord, StateKind, UnixMillis,
 };
 use refundd::intake;
 use refundd::ledger::{Backup, MemoryLedger};
-use refundd::operator::{self, Action, Desk, Resolution};
+use refundd::operator::Desk;
 use refundd::ports::ledger::{EntryId, Pause, Stored};
 use refundd::ports::{Account, Accounts, Clock, Ledger, ManualClock, RawRequest};
 use refundd::workers::advance::Handler;
-use serde_json::json;
+
+mod people;
+mod requests;
+mod trouble;
+
+use requests::{request, requests};
 
 use super::faults::Faults;
-use super::gateway::{Fate, Repeats, SimGateway, TIMEOUT_MS};
+use super::gateway::{Repeats, SimGateway, TIMEOUT_MS};
 use super::worker::{Lost, Worker};
 
 const LEASE_MS: u64 = 20_000;
@@ -281,107 +285,6 @@ impl World {
         self.clock.set(then);
     }
 
-    /// Something goes wrong that is nobody's call.
-    async fn trouble(&mut self) {
-        let which = self.worker();
-        let faults = self.faults.clone();
-        if self.roll(faults.crash.saturating_mul(4)) {
-            // What it held it must not give back later: its successor has another name.
-            self.workers[which].crash(self.fence);
-        }
-        if self.roll(faults.pause.saturating_mul(4)) {
-            self.workers[which].paused = true;
-        } else if self.rng.bool() {
-            self.workers[which].paused = false;
-        }
-        if self.roll(faults.switch.saturating_mul(4)) {
-            self.switch().await;
-        }
-        if self.roll(faults.person.saturating_mul(8)) {
-            self.meddle().await;
-        }
-        if faults.write_loss > 0 {
-            self.lose_writes();
-        }
-    }
-
-    async fn switch(&mut self) {
-        let account = self.rng.bool().then(|| AccountName::parse("shop").unwrap());
-        let (who, reason) = ("ann".to_owned(), "drill".to_owned());
-        let pause = Pause { account, who, reason, at: self.clock.now() };
-        if self.rng.bool() {
-            self.ledger.pause(&pause).await.expect("answers");
-        } else {
-            self.ledger.resume(&pause).await.expect("answers");
-        }
-    }
-
-    /// Redis goes back by some writes: those of the time since the last backup. What order systems
-    /// have pushed since comes again, because a producer whose push is gone pushes again.
-    fn lose_writes(&mut self) {
-        match self.backup.take() {
-            Some(backup) if self.rng.u8(..3) == 0 && self.losses < 2 => {
-                self.ledger.lose_writes_since(backup, self.clock.now());
-                self.lost_at.push(self.clock.now());
-                self.losses += 1;
-            }
-            Some(backup) if self.rng.bool() => self.backup = Some(backup),
-            _ => self.backup = Some(self.ledger.backup()),
-        }
-    }
-
-    /// A person looks into the gateway's book and decides the refunds that wait for one.
-    async fn decide(&mut self) {
-        // Whoever still has a call in hand may be about to send: a person waits until it is in the book.
-        if !self.workers.iter().all(Worker::idle) || self.gateway.waiting() > 0 {
-            return;
-        }
-        let book = self.gateway.book();
-        let nos: Vec<String> = self.asked.keys().cloned().collect();
-        for no in nos {
-            let Some(seen) = self.stored(&no).await else { continue };
-            let said = match book.get(&no).map(|entry| entry.fate) {
-                Some(Fate::Processing) => continue,
-                Some(Fate::Succeeded) => Resolution::Succeeded,
-                Some(Fate::Failed) | None => Resolution::Failed,
-            };
-            if seen.record.state.kind() == StateKind::Parked && !seen.leased {
-                let expected = Some(seen.record.tally.revision);
-                self.act(&no, Action::Resolve(said), expected).await.expect("it may be resolved");
-            }
-        }
-    }
-
-    /// A person acts on some refund, without knowing what the gateway does.
-    async fn meddle(&mut self) {
-        let nos: Vec<String> = self.asked.keys().cloned().collect();
-        if nos.is_empty() {
-            return;
-        }
-        let no = nos[self.rng.usize(..nos.len())].clone();
-        let action = match self.rng.u8(..10) {
-            0..6 => Action::Check,
-            6..9 => Action::Release,
-            _ => Action::Abandon,
-        };
-        let expected = self.stored(&no).await.map(|seen| seen.record.tally.revision);
-        let first = self.act(&no, action, expected).await;
-        self.acts += u32::from(first.is_ok());
-        let again = self.act(&no, action, expected).await;
-        assert!(action == Action::Check || again.is_err(), "{no}: done twice: {again:?}");
-    }
-
-    async fn act(
-        &self,
-        no: &str,
-        action: Action,
-        expected: Option<u32>,
-    ) -> Result<operator::Done, operator::ActError> {
-        let by = Decision { who: "ann".to_owned(), reason: "seen in the portal".to_owned() };
-        let refund_no = RefundNo::parse(no).unwrap();
-        self.desk.act(&operator::Asked { refund_no, action, by, expected }).await
-    }
-
     async fn stored(&self, no: &str) -> Option<Stored> {
         self.ledger.find(&RefundNo::parse(no).unwrap()).await.expect("answers")
     }
@@ -470,39 +373,6 @@ impl World {
         }
         self.workers.iter().all(Worker::idle)
     }
-}
-
-fn request(no: &str, asked: &Asked) -> String {
-    json!({
-        "v": 1,
-        "refund_no": no,
-        "account": "shop",
-        "amount_cents": asked.cents,
-        "currency": "CAD",
-        "order": { "gateway_order_no": asked.order, "paid_cents": PAID },
-    })
-    .to_string()
-}
-
-/// A few orders, some refunds of each, some of them more than was paid; some pushed twice, some with
-/// other content, some that nobody can read.
-fn requests(rng: &mut Rng) -> Vec<String> {
-    let orders = rng.usize(1..=4);
-    let mut all = Vec::new();
-    for n in 0..rng.usize(1..=7) {
-        let order = format!("P{}", rng.usize(..orders));
-        let asked = Asked { order, cents: rng.u64(1..=PAID / 2) };
-        let no = format!("R{n}");
-        all.push(request(&no, &asked));
-        match rng.u8(..8) {
-            0 => all.push(request(&no, &asked)),
-            1 => all.push(request(&no, &Asked { cents: asked.cents + 1, ..asked.clone() })),
-            2 => all.push(format!("{{\"v\":1,\"refund_no\":\"X{n}\",\"amount_cents\":-1}}")),
-            _ => {}
-        }
-    }
-    rng.shuffle(&mut all);
-    all
 }
 
 /// The simulation hands entries over by itself.
