@@ -8,4 +8,5 @@ mod crash;
 mod drain;
 mod fuzz;
 mod model;
+mod pages;
 mod simulator;
