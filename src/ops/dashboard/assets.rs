@@ -7,6 +7,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use super::session::hex;
+
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("live.js");
 
@@ -15,7 +17,7 @@ static SCRIPT_TAG: LazyLock<String> = LazyLock::new(|| tag(SCRIPT));
 
 fn tag(text: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(text).into();
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest).chars().take(16).collect()
 }
 
 /// Where the style is.

@@ -216,7 +216,7 @@ fn lines(statuses: &[StatusV1], currency: Currency) -> Markup {
                     @for line in statuses {
                         tr {
                             th scope="row" { "$" (line.n) }
-                            td.long data-label="Gateway refund number" { (line.gateway_refund_no.as_deref().unwrap_or("–")) }
+                            td.long data-label="Gateway no." { (line.gateway_refund_no.as_deref().unwrap_or("–")) }
                             td.num data-label="Amount" { (money(currency, line.amount_cents)) }
                             td data-label="Status" { (line.status) }
                             td data-label="Time" { (line.time.as_deref().unwrap_or("–")) }

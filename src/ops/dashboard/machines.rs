@@ -46,7 +46,7 @@ fn gateway(name: &str, traffic: &Traffic) -> Markup {
             td.num data-label="Submits" { (count(traffic.submits)) }
             td.num data-label="Queries" { (count(traffic.queries)) }
             td.num data-label="Errors" { (count(traffic.errors)) @if let Some(share) = share { " (" (share) ")" } }
-            td.num data-label="Put off by limits" { (count(traffic.put_off)) }
+            td.num data-label="Put off" { (count(traffic.put_off)) }
             td data-label="Codes" {
                 @if traffic.codes.is_empty() { span.quiet { "–" } }
                 @for (code, times) in traffic.codes.iter().take(CODES) {
@@ -123,7 +123,7 @@ fn groups(groups: &[ResultsGroup], now: UnixMillis) -> Markup {
                             tr {
                                 th scope="row" { (group.name) }
                                 td.num data-label="Not read" { @match group.lag { Some(lag) => (count(lag)), None => "unknown" } }
-                                td.num data-label="Not acknowledged" { (count(group.pending)) }
+                                td.num data-label="Not acked" { (count(group.pending)) }
                                 td data-label="Oldest of both" { @match group.oldest_at { Some(at) => (distance(at, now)), None => "–" } }
                             }
                         }

@@ -205,7 +205,7 @@ fn safety(last: &Reading, now: UnixMillis) -> Markup {
         @match last.figures.lost_at {
             None => p { "✓ Redis was never found to have lost writes." },
             Some(at) => p {
-                "▲ Redis was found to have lost writes " (count(last.figures.losses)) " times, last at " (moment(at))
+                "▲ Redis was found to have lost writes " (counted(last.figures.losses, "time")) ", last at " (moment(at))
                 ". What may have been sent then is asked about before anything is sent." },
         }
     }
@@ -215,3 +215,7 @@ fn safety(last: &Reading, now: UnixMillis) -> Markup {
 pub(super) fn amount(currency: crate::domain::Currency, cents: u64, refunds: u64) -> Markup {
     html! { span.amount { (money(currency, cents)) } " " span.quiet { "(" (count(refunds)) ")" } }
 }
+
+#[cfg(test)]
+#[path = "overview_tests.rs"]
+mod tests;

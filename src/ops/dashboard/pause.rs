@@ -33,9 +33,9 @@ pub(super) async fn page(
         verb @ ("pause" | "resume") if may_act(&visit) => ask(verb, of("account"), &visit),
         _ => {
             let known = parts.accounts.iter().map(|account| account.name.to_string());
-            let paused =
+            let also =
                 pauses.iter().filter_map(|pause| pause.account.as_ref().map(ToString::to_string));
-            let names: BTreeSet<_> = known.chain(paused).collect();
+            let names: BTreeSet<_> = known.chain(also).collect();
             let now = parts.clock.now();
             html! {
                 h1 { "Pauses" }
@@ -56,7 +56,9 @@ fn table(
     now: crate::domain::UnixMillis,
 ) -> Markup {
     let own = |name: Option<&str>| {
-        pauses.iter().find(|pause| pause.account.as_ref().map(|of| of.as_str()) == name)
+        pauses
+            .iter()
+            .find(|pause| pause.account.as_ref().map(crate::domain::AccountName::as_str) == name)
     };
     let row = |name: Option<&str>| {
         let pause = own(name);
