@@ -22,6 +22,7 @@
 //! and time come as arguments; the scripts compare fences and move state.
 
 mod audit;
+mod checkup;
 mod clock;
 mod connection;
 mod embedded;
@@ -36,6 +37,7 @@ mod scripts;
 mod wake;
 
 pub use audit::AuditTrail;
+pub use checkup::{Checkup, Group, Parked, Requests, Server, Streams};
 pub use clock::{RedisClock, keep_in_step};
 pub use connection::{Connector, Health};
 pub use embedded::Embedded;
