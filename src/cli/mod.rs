@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::config::secret::SecretUrl;
 use crate::config::{Config, ConfigError, Environment, load};
 use crate::telemetry;
 
@@ -92,7 +93,8 @@ impl Context {
             crate::config::model::LogFormat::Text => telemetry::LogFormat::Pretty,
             crate::config::model::LogFormat::Json => telemetry::LogFormat::Json,
         };
-        telemetry::start(format, &log.level, self.output.colour);
+        let collector = config.settings.telemetry.otlp_endpoint.as_ref().map(SecretUrl::expose);
+        telemetry::start(format, &log.level, self.output.colour, collector);
         Ok(config)
     }
 }

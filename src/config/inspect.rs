@@ -65,6 +65,7 @@ fn leniently(file: Option<&Path>, environment: &Environment) -> Option<Settings>
     let tree = layers::merged(name.as_deref().zip(text.as_deref()), environment).ok()?;
     let mut settings: Settings = serde_json::from_value(shape::shape(&tree).json).ok()?;
     settings.redis.url.take_if(|url| url.expose().is_empty());
+    settings.telemetry.otlp_endpoint.take_if(|url| url.expose().is_empty());
     Some(settings)
 }
 

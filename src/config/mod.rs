@@ -207,6 +207,7 @@ fn read_layers(
     };
     // An empty address, as a variable may have it, is none.
     settings.redis.url.take_if(|url| url.expose().is_empty());
+    settings.telemetry.otlp_endpoint.take_if(|url| url.expose().is_empty());
     let checked = check::check(&settings);
     for problem in checked.problems {
         // A value of the wrong type has been reported as that already.

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::clearance::{self, Clearances, day_of, next_day};
 use super::limits::{Call, Held, Limits, Pass, Turn};
@@ -154,7 +155,8 @@ impl Handler {
         );
         crash::pass(Point::BeforeSend);
         let sending = account.submitter.submit(&claim.record.refund);
-        let answer = measure::submit(account, sending).await;
+        let span = measure::submit_span(account, &claim.record);
+        let answer = measure::submit(account, sending).instrument(span.clone()).await;
         crash::pass(Point::AfterSend);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Submit, account, at);
@@ -167,6 +169,7 @@ impl Handler {
                 submit_event(&err, at)
             }
         };
+        span.record("refund.event", event.kind().as_str());
         self.commit(claim, account, &event).map(Done::Step)
     }
 
@@ -263,7 +266,9 @@ impl Handler {
             Err(back) => return Ok(back),
         };
         crash::pass(Point::BeforeQuery);
-        let answer = measure::query(account, account.querier.query(&claim.record.refund)).await;
+        let asking = account.querier.query(&claim.record.refund);
+        let span = measure::query_span(account, &claim.record);
+        let answer = measure::query(account, asking).instrument(span.clone()).await;
         crash::pass(Point::AfterQuery);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Query, account, at);
@@ -283,6 +288,7 @@ impl Handler {
             }
             Err(err) => query_error(&claim.record, &err, at),
         };
+        span.record("refund.event", event.kind().as_str());
         self.commit(claim, account, &event).map(Done::Step)
     }
 

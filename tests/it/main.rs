@@ -20,6 +20,7 @@ mod faults;
 mod gateways;
 mod guarantees;
 mod ops;
+mod otlp;
 mod outage;
 mod proofs;
 mod requests;
