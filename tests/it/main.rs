@@ -19,6 +19,7 @@ mod examples;
 mod faults;
 mod gateways;
 mod guarantees;
+mod logs;
 mod ops;
 mod otlp;
 mod outage;
