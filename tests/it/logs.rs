@@ -2,6 +2,7 @@
 //! and machines follow a refund through all processes.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use refundd::domain::transitions::TRANSITIONS;
 use refundd::sandbox::{Fault, On, Rule};
@@ -48,7 +49,10 @@ async fn guarded(level: &str, format: &str) -> Shop {
         "+@all",
     ]);
     let url = shop.redis.url();
-    let hash: String = Sha256::digest(TOKEN).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = String::new();
+    for byte in Sha256::digest(TOKEN) {
+        write!(hash, "{byte:02x}").unwrap();
+    }
     shop.configure(|toml| {
         let with_password = format!("{url}?user=shop&pass={PASSWORD}");
         let token = format!("[ops.tokens.night]\nrole = \"operate\"\nsha256 = \"{hash}\"\n");
