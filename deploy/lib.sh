@@ -49,6 +49,13 @@ need_cc() {
   command -v cc >/dev/null 2>&1 || need cc gcc
 }
 
+# promtool tests the alert rules. Debian packs it with the server, which install keeps from starting.
+need_promtool() {
+  command -v promtool >/dev/null 2>&1 && return
+  install prometheus
+  command -v promtool >/dev/null 2>&1 || die "prometheus is installed but promtool is not on PATH"
+}
+
 # redis-py, for examples/roundtrip.py: for any Python that the tests try, else below target/.
 need_redis_py() {
   has_redis_py && return

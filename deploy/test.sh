@@ -9,6 +9,7 @@ need_cargo
 need_cc
 need_redis
 need python3 python3
+need_promtool
 if ! command -v redis-cli >/dev/null 2>&1; then install redis-tools; fi
 need_redis_py
 need_schemathesis

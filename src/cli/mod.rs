@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::config::secret::SecretUrl;
 use crate::config::{Config, ConfigError, Environment, load};
 use crate::telemetry;
 
@@ -62,6 +63,8 @@ enum Command {
     Resume(commands::pause::Args),
     /// Who did what to which refund, when and why
     Audit(commands::audit::Args),
+    /// Looks at configuration, Redis, gateways and this machine; says what to do about each finding
+    Doctor(commands::doctor::Args),
     /// The effective configuration, secrets masked
     Config,
     /// JSON Schema of request and result
@@ -90,7 +93,8 @@ impl Context {
             crate::config::model::LogFormat::Text => telemetry::LogFormat::Pretty,
             crate::config::model::LogFormat::Json => telemetry::LogFormat::Json,
         };
-        telemetry::start(format, &log.level, self.output.colour);
+        let collector = config.settings.telemetry.otlp_endpoint.as_ref().map(SecretUrl::expose);
+        telemetry::start(format, &log.level, self.output.colour, collector);
         Ok(config)
     }
 }
@@ -146,6 +150,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Pause(args) => commands::pause::pause(args, context).await,
         Command::Resume(args) => commands::pause::resume(args, context).await,
         Command::Audit(args) => commands::audit::run(args, context).await,
+        Command::Doctor(_) => commands::doctor::run(context).await,
         Command::Config => commands::config::run(context),
         Command::Schema(args) => commands::schema::run(&args, context),
     }
@@ -163,6 +168,7 @@ impl Command {
             Self::Release(args) | Self::Abandon(args) => args.args.json,
             Self::Resolve(args) => args.agreed.args.json,
             Self::Audit(args) => args.json,
+            Self::Doctor(args) => args.json,
             Self::Pause(args) | Self::Resume(args) => args.json,
             Self::Run | Self::Sandbox(_) | Self::Config | Self::Schema(_) => false,
         }

@@ -25,6 +25,7 @@ pub(super) fn check(settings: &Settings) -> Checked {
     let mut checked = Checked::default();
     checked.redis(&settings.redis);
     checked.ops(settings);
+    checked.telemetry(settings);
     for (name, gateway) in &settings.gateways {
         checked.gateway(name, gateway);
     }
@@ -102,6 +103,22 @@ impl Checked {
                     "must be 64 hexadecimal digits, as printed by: printf %s TOKEN | sha256sum",
                 );
             }
+        }
+    }
+
+    fn telemetry(&mut self, settings: &Settings) {
+        let Some(endpoint) = &settings.telemetry.otlp_endpoint else { return };
+        let url = endpoint.expose();
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let host =
+            rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '['));
+        if !host || url.contains(|c: char| c.is_whitespace() || "?#@".contains(c)) {
+            // It may hold what somebody took for a place for a password, so it is not shown.
+            self.problem(
+                "telemetry.otlp_endpoint",
+                "must be the address of a collector such as http://127.0.0.1:4318, without a login; \
+                 /v1/traces is added",
+            );
         }
     }
 

@@ -14,12 +14,14 @@
 //! | `shape` | holds the layers against the schema |
 //! | `check` | relations between settings |
 //! | [`secret`] | keys from files and the environment |
+//! | `inspect` | as much as can be read of a configuration with problems, for `doctor` |
 //! | `show` | the effective configuration, secrets masked |
 //! | `reference` | `docs/configuration.md` |
 
 mod account;
 mod check;
 mod environment;
+mod inspect;
 mod layers;
 mod limits;
 pub mod model;
@@ -38,6 +40,7 @@ use secrecy::SecretString;
 use crate::domain::policy::CallLimits;
 use crate::domain::{AccountName, Currency, GatewayName, Policy};
 pub use environment::{Environment, FILE_VARIABLE};
+pub use inspect::{Inspection, KeyPlace, inspect};
 pub use model::{GatewaySettings, Protocol, Settings};
 pub use reference::reference;
 pub use secret::{MASK, masked};
@@ -204,6 +207,7 @@ fn read_layers(
     };
     // An empty address, as a variable may have it, is none.
     settings.redis.url.take_if(|url| url.expose().is_empty());
+    settings.telemetry.otlp_endpoint.take_if(|url| url.expose().is_empty());
     let checked = check::check(&settings);
     for problem in checked.problems {
         // A value of the wrong type has been reported as that already.

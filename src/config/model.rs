@@ -34,6 +34,9 @@ pub struct Settings {
     pub ops: Ops,
     /// What is logged.
     pub log: Log,
+    /// Where spans are sent.
+    #[serde(default)]
+    pub telemetry: Telemetry,
     /// The gateways, by name.
     #[serde(default)]
     pub gateways: BTreeMap<String, GatewaySettings>,
@@ -137,6 +140,15 @@ pub struct Log {
     pub level: String,
     /// How a line looks.
     pub format: LogFormat,
+}
+
+/// `[telemetry]`: where spans are sent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Address of an OpenTelemetry collector that takes OTLP over HTTP; without one nothing is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otlp_endpoint: Option<SecretUrl>,
 }
 
 /// How a log line looks.

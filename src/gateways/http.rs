@@ -137,6 +137,17 @@ impl Client {
         }
     }
 
+    /// Asks for the head of an address and nothing else: `HEAD` moves no money. Returns the status,
+    /// whatever it is: any answer shows that name, network and certificate are right.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; [`GatewayError::Request`] if the address is none.
+    pub async fn head(&self, url: &str) -> Result<u16, GatewayError> {
+        let url = Url::parse(url).map_err(|err| GatewayError::Request(err.to_string()))?;
+        let answer = self.inner.head(url).send().await.map_err(classify)?;
+        Ok(answer.status().as_u16())
+    }
+
     /// Reads the body piece by piece and stops at the limit, whatever length was announced.
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, GatewayError> {
         let mut body = Vec::new();

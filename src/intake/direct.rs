@@ -3,11 +3,13 @@
 //! The same rules, the same write, the same durability. What differs is who hears of a refusal: the
 //! caller, at once. Nothing about it goes onto the results stream or into the quarantine.
 
+use tracing::Instrument;
+
 use super::sort::{Verdict, admission, verdict};
 use crate::contract::Fault;
 use crate::domain::{RefundNo, UnixMillis};
 use crate::ports::{Accounts, Ledger, LedgerError};
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, otlp};
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +54,10 @@ pub async fn enqueue(
         }
     };
     let batch = [admission];
-    let answer = ledger.admit(&batch, now).await?.pop();
     let [admission] = &batch;
     let refund = &admission.record.refund;
+    let span = otlp::admit(Some(refund.refund_no.as_str()), batch.len());
+    let answer = ledger.admit(&batch, now).instrument(span).await?.pop();
     let refund_no = refund.refund_no.clone();
     let Some(answer) = answer else {
         return Err(LedgerError::Unavailable("the ledger answered nothing".into()));

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::contract::RejectCode;
 use crate::crash::{self, Point};
 use crate::ports::ledger::{Admission, Admitted, Refusal};
 use crate::ports::{Accounts, Clock, Ledger, LedgerError, RawRequest, RequestSource};
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, otlp};
 pub use direct::{Enqueued, enqueue};
 use sort::{Sorted, Verdict, refusal, sort, verdict};
 
@@ -110,7 +111,9 @@ pub async fn take_in(parts: &Parts, requests: &[RawRequest]) -> Result<(), Ledge
     if admissions.is_empty() {
         return Ok(());
     }
-    let answers = parts.ledger.admit(&admissions, now).await?;
+    let alone = admissions.first().filter(|_| admissions.len() == 1);
+    let span = otlp::admit(alone.map(|one| one.record.refund.refund_no.as_str()), admissions.len());
+    let answers = parts.ledger.admit(&admissions, now).instrument(span).await?;
     crash::pass(Point::Admitted);
     for (admission, answer) in admissions.iter().zip(answers) {
         settle(parts, admission, answer).await?;

@@ -96,14 +96,7 @@ impl Connector {
         let mut con = self.blocking().await?;
         let info: redis::InfoDict =
             redis::cmd("INFO").query_async(&mut con).await.map_err(map_error)?;
-        let text = |key: &str| info.get::<String>(key).unwrap_or_default();
-        Ok(Health {
-            version: text("redis_version"),
-            maxmemory_policy: text("maxmemory_policy"),
-            aof: text("aof_enabled") == "1",
-            run_id: text("run_id"),
-            primary: text("role") == "master",
-        })
+        Ok(Health::of(&info))
     }
 
     /// Makes sure that this Redis may keep refunds.
@@ -143,7 +136,30 @@ impl Health {
         doubts
     }
 
+    /// From the answer of `INFO`.
+    pub(super) fn of(info: &redis::InfoDict) -> Self {
+        let text = |key: &str| info.get::<String>(key).unwrap_or_default();
+        Self {
+            version: text("redis_version"),
+            maxmemory_policy: text("maxmemory_policy"),
+            aof: text("aof_enabled") == "1",
+            run_id: text("run_id"),
+            primary: text("role") == "master",
+        }
+    }
+
+    /// All reasons to refuse this Redis, each alone.
     fn check(&self) -> Result<(), LedgerError> {
+        self.new_enough()?;
+        self.keeps_all()?;
+        self.takes_writes()
+    }
+
+    /// Whether it has every command that refundd uses.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unfit`] names both versions.
+    pub fn new_enough(&self) -> Result<(), LedgerError> {
         let mut parts = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         if version < REDIS_MIN {
@@ -152,6 +168,14 @@ impl Health {
                 self.version
             )));
         }
+        Ok(())
+    }
+
+    /// Whether it never deletes a key by itself.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unfit`] names the policy and the right one.
+    pub fn keeps_all(&self) -> Result<(), LedgerError> {
         if self.maxmemory_policy != "noeviction" {
             return Err(LedgerError::Unfit(format!(
                 "Redis would delete refunds when memory is short: maxmemory-policy is \"{}\", set \
@@ -159,6 +183,14 @@ impl Health {
                 self.maxmemory_policy
             )));
         }
+        Ok(())
+    }
+
+    /// Whether it is a primary.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unfit`] says where to point `redis.url`.
+    pub fn takes_writes(&self) -> Result<(), LedgerError> {
         if !self.primary {
             return Err(LedgerError::Unfit(
                 "this Redis is a replica and takes no writes: set redis.url to the primary"

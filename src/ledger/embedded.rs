@@ -64,6 +64,14 @@ impl Embedded {
         Ok(Self { dir, users, watcher })
     }
 
+    /// Where the server of `dir` would be reached; `None` if there is none that answers. Starts nothing
+    /// and makes no folder.
+    pub async fn running(dir: &Path) -> Option<String> {
+        let dir = dir.canonicalize().ok()?;
+        let url = format!("unix://{}", socket(&dir).display());
+        answers(&dir).await.then_some(url)
+    }
+
     /// Where to connect.
     pub fn url(&self) -> String {
         format!("unix://{}", socket(&self.dir).display())

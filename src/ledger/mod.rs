@@ -25,6 +25,7 @@
 
 mod audit;
 mod bins;
+mod checkup;
 mod clock;
 mod connection;
 mod embedded;
@@ -40,6 +41,7 @@ mod stream;
 mod wake;
 
 pub use audit::AuditTrail;
+pub use checkup::{Checkup, Group, Parked, Requests, Server, Streams};
 pub use clock::{RedisClock, keep_in_step};
 pub use connection::{Connector, Health};
 pub use embedded::Embedded;

@@ -86,7 +86,7 @@ pub struct ListQuery {
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
     /// Where to go on: the `cursor` of the page before.
-    #[schemars(regex(pattern = r"^[0-9]{1,20}$"))]
+    #[schemars(regex(pattern = r"^[0-9]{1,20}(\.[A-Za-z0-9_-]{1,30})?$"))]
     cursor: Option<String>,
 }
 
@@ -237,8 +237,10 @@ fn take(asked: &mut Asked, name: &str, value: &str) -> Result<(), String> {
             asked.limit = limit.ok_or_else(|| format!("must be a number from 1 to {LIMIT_MAX}"))?;
         }
         _ => {
-            // Redis takes a number of 64 bits and nothing else; the rest must not look like an outage.
-            if value.parse::<u64>().is_err() || value.starts_with('+') {
+            // What no page has given must not look like an outage.
+            let (number, refund_no) = value.split_once('.').unwrap_or((value, "R"));
+            let is_number = number.parse::<u64>().is_ok() && !number.starts_with('+');
+            if !is_number || RefundNo::parse(refund_no).is_err() {
                 return Err("must be the cursor of the page before, unchanged".to_owned());
             }
             asked.cursor = Some(value.to_owned());
@@ -260,6 +262,7 @@ mod tests {
         assert_eq!(read.filter.reason.as_deref(), Some("a b"));
         assert_eq!(read.filter.admitted_before.unwrap().to_string(), "2026-01-01T00:00:00.000Z");
         assert_eq!((read.limit, read.cursor.as_deref()), (500, Some("17")));
+        assert_eq!(asked("cursor=17.R-1").unwrap().cursor.as_deref(), Some("17.R-1"));
         assert_eq!(asked("").unwrap().limit, LIMIT);
         for (query, field) in [
             ("state=gone", "state"),
@@ -273,6 +276,8 @@ mod tests {
             ("cursor=-1", "cursor"),
             ("cursor=%2B1", "cursor"),
             ("cursor=18446744073709551616", "cursor"),
+            ("cursor=1.", "cursor"),
+            ("cursor=1.R%201", "cursor"),
             ("page=2", "page"),
             ("limit=1&limit=2", "limit"),
         ] {

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::clearance::{self, Clearances, day_of, next_day};
+use super::errors::{query_error, submit_event, tell_of_forgery};
 use super::limits::{Call, Held, Limits, Pass, Turn};
 use super::{Parts, measure, others};
 use crate::contract::result_of;
@@ -20,10 +22,10 @@ use crate::domain::answer::{query_event, set_aside};
 use crate::domain::send::{MaySend, Sending, may_send};
 use crate::domain::state::{Event, IllegalTransition, ParkCause, StateKind};
 use crate::domain::step::{Advanced, Step, advance, defer, next_step};
-use crate::domain::{GatewayName, Grade, RefundRecord, UnixMillis};
+use crate::domain::{GatewayName, Grade, UnixMillis};
 use crate::ports::figures::Bin;
 use crate::ports::ledger::{Claim, Clearance, Cleared, Commit, Daily, Lease, PutBack};
-use crate::ports::{Account, Certainty, GatewayError, QueryAnswer, chain};
+use crate::ports::{Account, GatewayError, QueryAnswer};
 
 /// How long a refund waits that the ledger would not clear, ms.
 const NO_ANSWER_WAIT_MS: u64 = 1_000;
@@ -157,7 +159,8 @@ impl Handler {
         );
         crash::pass(Point::BeforeSend);
         let sending = account.submitter.submit(&claim.record.refund);
-        let answer = measure::submit(&self.parts, account, sending).await;
+        let span = measure::submit_span(account, &claim.record);
+        let answer = measure::submit(&self.parts, account, sending).instrument(span.clone()).await;
         crash::pass(Point::AfterSend);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Submit, account, at);
@@ -170,6 +173,7 @@ impl Handler {
                 submit_event(&err, at)
             }
         };
+        span.record("refund.event", event.kind().as_str());
         self.commit(claim, account, &event).map(Done::Step)
     }
 
@@ -267,7 +271,8 @@ impl Handler {
         };
         crash::pass(Point::BeforeQuery);
         let asking = account.querier.query(&claim.record.refund);
-        let answer = measure::query(&self.parts, account, asking).await;
+        let span = measure::query_span(account, &claim.record);
+        let answer = measure::query(&self.parts, account, asking).instrument(span.clone()).await;
         crash::pass(Point::AfterQuery);
         let at = self.parts.clock.now();
         self.limits.over(pass, Call::Query, account, at);
@@ -287,6 +292,7 @@ impl Handler {
             }
             Err(err) => query_error(&claim.record, &err, at),
         };
+        span.record("refund.event", event.kind().as_str());
         self.commit(claim, account, &event).map(Done::Step)
     }
 
@@ -347,41 +353,6 @@ impl Handler {
         let (at, from) = (self.parts.clock.now(), Bin::of(&claim.record));
         let advanced = advance(claim.record, event, at, &account.policy)?;
         Ok(commit((claim.lease, from), advanced, account.submitter.gateway()))
-    }
-}
-
-/// What the error of a submit proves.
-fn submit_event(err: &GatewayError, at: UnixMillis) -> Event {
-    let note = chain(err);
-    match err.certainty() {
-        Certainty::NotSent { retry_after_ms } => Event::NotSent { note, retry_after_ms },
-        Certainty::Refused(refusal) => Event::SubmitRefused(refusal),
-        Certainty::Contradicted => set_aside(ParkCause::Discrepancy, note, at),
-        Certainty::Unknown => Event::AnswerUnknown { note },
-    }
-}
-
-/// Somebody else's answer, or a key that is wrong: not even a success in it is used.
-fn tell_of_forgery(record: &RefundRecord, err: &GatewayError) {
-    if matches!(err, GatewayError::BadSignature(_)) {
-        tracing::error!(refund.no = %record.refund.refund_no, %err, "security: answer not used");
-    }
-}
-
-/// What the error of a query proves: nothing, unless it is a signed contradiction.
-fn query_error(record: &RefundRecord, err: &GatewayError, at: UnixMillis) -> Event {
-    let note = chain(err);
-    tell_of_forgery(record, err);
-    match err.certainty() {
-        Certainty::Contradicted
-            if !matches!(record.state.kind(), StateKind::Parked | StateKind::Settled) =>
-        {
-            set_aside(ParkCause::Discrepancy, note, at)
-        }
-        Certainty::Contradicted
-        | Certainty::NotSent { .. }
-        | Certainty::Refused(_)
-        | Certainty::Unknown => Event::NoAnswer { note, retry_after_ms: err.retry_after_ms() },
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument;
 
 use super::Parts;
 use super::backend::Pending;
@@ -16,7 +17,7 @@ use crate::domain::StateKind;
 use crate::domain::state::RefundState;
 use crate::ports::ledger::{BATCH_MAX, Commit, Committed, PutBack};
 use crate::ports::{LedgerError, chain};
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, otlp};
 
 /// First and longest pause after the ledger did not confirm.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -70,7 +71,11 @@ async fn store(parts: &Parts, batch: Vec<Step>) -> Vec<Step> {
     let (commits, waiting): (Vec<Commit>, Vec<_>) = batch.into_iter().unzip();
     let now = || parts.clock.now();
     crash::pass(Point::BeforeCommit);
-    match persist(parts, || parts.ledger.commit(&commits, now()), commits.len()).await {
+    let alone = commits.first().filter(|_| commits.len() == 1);
+    let alone = alone.map(|commit| commit.lease.refund_no.as_str());
+    let span = otlp::commit(alone, commits.len());
+    let written = persist(parts, || parts.ledger.commit(&commits, now()), commits.len());
+    match written.instrument(span).await {
         Ok(answers) => {
             crash::pass(Point::AfterCommit);
             for ((commit, answer), (from, done)) in commits.iter().zip(answers).zip(waiting) {

@@ -5,13 +5,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::Parts;
 use super::limits::Call;
+use crate::domain::RefundRecord;
 use crate::ports::ledger::Claim;
 use crate::ports::traffic::Held;
 use crate::ports::{Acceptance, Account, Certainty, GatewayError, QueryAnswer};
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, otlp};
 
 /// Waits for a submit.
 pub(super) async fn submit(
@@ -52,6 +54,20 @@ pub(super) async fn query(
     let kind = (Call::Query.as_str(), outcome, &*code(answer.as_ref().err()));
     parts.traffic.called(gateway, kind, parts.clock.now());
     answer
+}
+
+/// The span of a submit.
+pub(super) fn submit_span(account: &Account, record: &RefundRecord) -> Span {
+    let (refund, gateway) = (&record.refund, account.submitter.gateway());
+    let attempt = record.tally.attempts;
+    otlp::submit(refund.refund_no.as_str(), refund.account.as_str(), gateway.as_str(), attempt)
+}
+
+/// The span of a query.
+pub(super) fn query_span(account: &Account, record: &RefundRecord) -> Span {
+    let (refund, gateway) = (&record.refund, account.querier.gateway());
+    let poll = record.tally.polls.saturating_add(1);
+    otlp::query(refund.refund_no.as_str(), refund.account.as_str(), gateway.as_str(), poll)
 }
 
 /// A call waits for a limit.

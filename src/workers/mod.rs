@@ -13,6 +13,7 @@
 //! | `others` | looks after the other refunds that an answer shows |
 //! | `claims` | claims due refunds, as many as there are free slots |
 //! | `commits` | stores what became of them, many in one call |
+//! | `errors` | what the errors of gateways make of a refund |
 //! | `measure` | counts what gateways answered |
 //! | `backend` | shows both to apalis as its `Backend` |
 //!
@@ -25,6 +26,7 @@ mod backend;
 mod claims;
 mod clearance;
 mod commits;
+mod errors;
 mod limits;
 #[cfg(test)]
 mod limits_tests;

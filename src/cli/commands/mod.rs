@@ -4,6 +4,7 @@ pub(super) mod act;
 pub(super) mod audit;
 pub(super) mod config;
 pub(super) mod demo;
+pub(super) mod doctor;
 pub(super) mod enqueue;
 pub(super) mod list;
 pub(super) mod pause;

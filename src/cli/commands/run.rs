@@ -4,6 +4,7 @@ use super::Signals;
 use crate::app::{self, Service, Store};
 use crate::cli::{CliError, Context, Exit};
 use crate::crash;
+use crate::telemetry::otlp;
 
 /// Runs until SIGTERM or Ctrl-C; then waits for answers under way. A second signal ends at once.
 pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
@@ -58,5 +59,7 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<Exit, CliError> {
     }
     store.close().await?;
     tracing::info!("stopped");
+    // On a thread where it keeps nobody waiting; the flush itself has a limit.
+    drop(tokio::task::spawn_blocking(otlp::flush).await);
     Ok(exit)
 }

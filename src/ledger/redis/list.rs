@@ -35,7 +35,9 @@ impl RedisLedger {
         count: usize,
     ) -> Result<(Vec<String>, Option<String>), LedgerError> {
         let mut cmd = redis::cmd("HSCAN");
-        cmd.arg(self.keys.refunds()).arg(cursor.unwrap_or("0")).arg("COUNT").arg(count);
+        // A cursor of another listing begins at the beginning, too.
+        let from = cursor.and_then(|cursor| cursor.parse::<u64>().ok()).unwrap_or_default();
+        cmd.arg(self.keys.refunds()).arg(from).arg("COUNT").arg(count);
         let (next, flat): (String, Vec<String>) =
             cmd.query_async(&mut self.con.clone()).await.map_err(map_error)?;
         let mut refund_nos: Vec<String> = flat.into_iter().step_by(2).collect();
@@ -63,7 +65,7 @@ impl RedisLedger {
             | StateKind::Processing
             | StateKind::Parked => self.keys.of_state(state.as_str()),
         };
-        let from = match cursor.and_then(|cursor| cursor.split_once(' ')) {
+        let from = match cursor.and_then(|cursor| cursor.split_once('.')) {
             Some((score, refund_no)) => self.rank(&key, newest_first, (score, refund_no)).await?,
             None => 0,
         };
@@ -73,7 +75,7 @@ impl RedisLedger {
         let rows: Vec<(String, String)> =
             cmd.query_async(&mut self.con.clone()).await.map_err(map_error)?;
         let more = rows.len() == count;
-        let next = rows.last().filter(|_| more).map(|(no, score)| format!("{score} {no}"));
+        let next = rows.last().filter(|_| more).map(|(no, score)| format!("{score}.{no}"));
         Ok((rows.into_iter().map(|(no, _)| no).collect(), next))
     }
 

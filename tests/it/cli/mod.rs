@@ -3,6 +3,7 @@
 mod acting;
 mod asking;
 mod configuration;
+mod doctor;
 mod enqueue;
 mod following;
 mod help;

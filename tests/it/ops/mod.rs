@@ -1,6 +1,7 @@
 //! The ops server of a real `refundd run`, over HTTP.
 
 mod acting;
+mod alerts;
 mod callbacks;
 mod enqueue;
 mod fuzzed;

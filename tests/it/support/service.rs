@@ -145,7 +145,8 @@ impl Shop {
                 .lines()
                 .find(|line| line.contains("refundd is running"))?
                 .split_once("http://")?;
-            Some(told.split_whitespace().next()?.to_owned())
+            // In the log for machines it ends with a quotation mark.
+            Some(told.split(|c: char| c.is_whitespace() || c == '"').next()?.to_owned())
         })
         .await
     }
