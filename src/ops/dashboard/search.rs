@@ -63,8 +63,8 @@ fn choice<'a>(
 ) -> Markup {
     html! {
         div {
-            label for=(name) { (label) }
-            select id=(name) name=(name) {
+            label for={ "find-" (name) } { (label) }
+            select id={ "find-" (name) } name=(name) {
                 option value="" { "any" }
                 @for (word, told) in all { option value=(word) selected[word == held] { (told) } }
             }
