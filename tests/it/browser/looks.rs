@@ -41,11 +41,7 @@ async fn every_page(width: u32, scheme: Scheme) {
         assert_eq!(browser.ask(TWICE).await, json!([]), "{path}: one id twice");
         let dark = browser.ask(IS_DARK).await;
         assert_eq!(dark, scheme == Scheme::Dark, "{path} in {scheme:?}");
-        assert_eq!(
-            browser.ask(UNNAMED).await,
-            json!([]),
-            "{path}: fields without a name"
-        );
+        assert_eq!(browser.ask(UNNAMED).await, json!([]), "{path}: fields without a name");
     }
     assert_eq!(house.complaints().await, [""; 0]);
 }
