@@ -10,7 +10,7 @@ use axum::response::Response;
 use maud::{Markup, PreEscaped, html};
 
 use super::layout::{Failed, Page, may_act};
-use super::list::{order, state};
+use super::list::{next_words, order, state};
 use super::overview::Section;
 use super::session::Visit;
 use super::timeline::timeline;
@@ -99,7 +99,7 @@ pub(super) fn sections(
             "state",
             "",
             false,
-            &html! { div data-title=(title) { (standing(seen, &view)) } },
+            &html! { div data-title=(title) { (standing(seen, &view, pauses, now)) } },
         ),
         Section::new("actions", "What you can do", false, &actions(seen, parts, visit)),
         Section::new("facts", "What was asked, and what is known", false, &facts(seen, &view, now)),
@@ -113,7 +113,7 @@ pub(super) fn sections(
 }
 
 /// The two things that are asked first: where it stands, and what is next.
-fn standing(seen: &Stored, view: &RefundView) -> Markup {
+fn standing(seen: &Stored, view: &RefundView, pauses: &[Pause], now: UnixMillis) -> Markup {
     let refund = &seen.record.refund;
     html! {
         div.hero {
@@ -122,7 +122,7 @@ fn standing(seen: &Stored, view: &RefundView) -> Markup {
         }
         dl.facts {
             dt { "What refundd does next" }
-            dd { (view.next) }
+            dd { (next_words(seen, pauses, now)) }
             @if let Some(message) = &view.message { dt { "Why" } dd { (message) } }
             @if let Some(code) = &view.code { dt { "Code" } dd { code { (code) } } }
             dt { "Evidence" }
@@ -132,20 +132,25 @@ fn standing(seen: &Stored, view: &RefundView) -> Markup {
             } }
             @if let Some(pause) = &view.paused {
                 dt { "Paused" }
-                dd { "‖ by " (pause.by) " since " (pause.since) ": " (pause.reason) }
+                dd { "‖ by " (pause.by) " since " (written(&pause.since)) ": " (pause.reason) }
             }
         }
     }
 }
 
+/// A moment that stands in a view as text.
+fn written(text: &str) -> Markup {
+    UnixMillis::parse_rfc3339(text).map_or_else(|_| html! { (text) }, moment)
+}
+
 fn grade(evidence: &EvidenceV1) -> Markup {
     let words = match evidence.grade {
-        GradeV1::A => "signed by the gateway, numbers and amounts match",
-        GradeV1::B => "unsigned, with a listed meaning",
+        GradeV1::A => "an answer that the gateway has signed",
+        GradeV1::B => "an unsigned answer with a listed meaning",
         GradeV1::C => "no evidence of a gateway",
     };
     html! {
-        strong { "grade " (evidence.grade.as_str()) } ": " (words) "; from " (evidence.source.as_str()) " at " (evidence.at)
+        strong { "grade " (evidence.grade.as_str()) } ": " (words) "; from " (evidence.source.as_str()) " at " (written(&evidence.at))
     }
 }
 

@@ -147,15 +147,23 @@ fn row(stored: &Stored, pauses: &[Pause], now: UnixMillis) -> Markup {
     let refund = &record.refund;
     html! {
         tr {
-            th scope="row" { a href={ "/refunds/" (refund.refund_no) } { (refund.refund_no) } }
+            th.no scope="row" { a href={ "/refunds/" (refund.refund_no) } { (refund.refund_no) } }
             td data-label="State" { (state(&record.state)) }
             td.num data-label="Amount" { (money(refund.currency, refund.amount.get())) }
             td data-label="Account" { (refund.account) }
             td.long data-label="Order" { (order(&refund.order)) }
-            td data-label="Age" { (span(now.since(record.admitted_at))) }
-            td data-label="What is next" { (next_of(stored, pauses)) }
+            td.no data-label="Age" { (span(now.since(record.admitted_at))) }
+            td data-label="What is next" { (next_words(stored, pauses, now)) }
         }
     }
+}
+
+/// What refundd does next, with how long until then.
+pub(super) fn next_words(stored: &Stored, pauses: &[Pause], now: UnixMillis) -> String {
+    let words = next_of(stored, pauses);
+    let Some(at) = stored.due_at else { return words };
+    let when = if at > now { format!(" in {}", span(at.since(now))) } else { " now".to_owned() };
+    words.replace(&format!(" at {at}"), &when)
 }
 
 /// A state with a symbol and a word, and why if it is parked or has failed.

@@ -11,7 +11,7 @@ use super::findings::{Finding, SETTLE_SLO_MS, Severity, findings, in_state, olde
 use super::layout::Page;
 use super::quantile::{Quantile, between, quantile};
 use super::session::Visit;
-use super::words::{clock, count, counted, fine_span, moment, money, span};
+use super::words::{Sum, clock, count, counted, fine_span, moment, money, span};
 use super::{chart, machines, money_table, search};
 use crate::domain::UnixMillis;
 use crate::domain::state::StateKind;
@@ -150,14 +150,18 @@ fn risk(last: &Reading, now: UnixMillis) -> Markup {
     html! {
         div.tiles {
             (first)
-            (tile("Unconfirmed", "calm", &unconfirmed.money(),
-                &html! { (counted(unconfirmed.refunds, "refund")) " sent or maybe sent; refundd asks the gateway" },
+            (tile("Unconfirmed", "calm", &count(unconfirmed.refunds),
+                &held(&unconfirmed, "sent or maybe sent; refundd goes on asking the gateway"),
                 Some("/refunds?state=unconfirmed")))
-            (tile("Parked", class(parked.refunds > 0), &parked.money(),
-                &html! { (counted(parked.refunds, "refund")) @if parked.refunds == 1 { " waits" } @else { " wait" } " for a person" },
+            (tile("Parked", class(parked.refunds > 0), &count(parked.refunds),
+                &held(&parked, "for a person to decide; the amounts stay reserved"),
                 Some("/refunds?state=parked")))
         }
     }
+}
+
+fn held(sum: &Sum, words: &str) -> Markup {
+    html! { @if sum.refunds > 0 { strong.sum { (sum.money()) } " " (words) } @else { "✓ none" } }
 }
 
 fn settle(last: &Reading, now: UnixMillis) -> Markup {
@@ -201,7 +205,7 @@ fn safety(last: &Reading, now: UnixMillis) -> Markup {
         @match last.figures.lost_at {
             None => p { "✓ Redis was never found to have lost writes." },
             Some(at) => p {
-                "▲ Redis was found to have lost writes " (count(last.figures.losses)) " times, last at " (moment(at))
+                "▲ Redis was found to have lost writes " (counted(last.figures.losses, "time")) ", last at " (moment(at))
                 ". What may have been sent then is asked about before anything is sent." },
         }
     }
@@ -211,3 +215,7 @@ fn safety(last: &Reading, now: UnixMillis) -> Markup {
 pub(super) fn amount(currency: crate::domain::Currency, cents: u64, refunds: u64) -> Markup {
     html! { span.amount { (money(currency, cents)) } " " span.quiet { "(" (count(refunds)) ")" } }
 }
+
+#[cfg(test)]
+#[path = "overview_tests.rs"]
+mod tests;

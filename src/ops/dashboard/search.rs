@@ -39,14 +39,14 @@ pub(super) fn form(parts: &Parts, held: &Held) -> Markup {
     html! {
         form.find method="get" action="/refunds" role="search" {
             div.wide {
-                label for="q" { "Number " span.quiet { "of the refund, the order, or the gateway's" } }
-                input #q type="search" name="q" value=(held.q) maxlength="128" autocomplete="off" spellcheck="false";
+                label for="find-q" { "Number " span.quiet { "of the refund, the order, or the gateway's" } }
+                input #find-q type="search" name="q" value=(held.q) maxlength="128" autocomplete="off" spellcheck="false";
             }
             (choice("state", "State", &held.state, states.iter().map(|one| (*one, *one))))
             (choice("account", "Account", &held.account, accounts.iter().map(|one| (*one, *one))))
             div {
-                label for="reason" { "Reason or code" }
-                input #reason name="reason" list="reasons" value=(held.reason) maxlength="128" autocomplete="off" spellcheck="false";
+                label for="find-reason" { "Reason or code" }
+                input #find-reason name="reason" list="reasons" value=(held.reason) maxlength="128" autocomplete="off" spellcheck="false";
                 datalist #reasons { @for cause in &causes { option value=(cause) {} } }
             }
             (choice("age", "Age", &held.age, AGES.iter().map(|(word, told, _)| (*word, *told))))
@@ -61,10 +61,11 @@ fn choice<'a>(
     held: &str,
     all: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Markup {
+    let id = format!("find-{name}");
     html! {
         div {
-            label for={ "find-" (name) } { (label) }
-            select id={ "find-" (name) } name=(name) {
+            label for=(id) { (label) }
+            select id=(id) name=(name) {
                 option value="" { "any" }
                 @for (word, told) in all { option value=(word) selected[word == held] { (told) } }
             }

@@ -6,10 +6,13 @@ mod enqueue;
 mod fuzzed;
 mod gate;
 mod health;
+mod pages;
 mod stopping;
 
 pub(crate) use gate::with_tokens;
 
+use refundd::sandbox::Settings;
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
@@ -65,7 +68,12 @@ impl Desk {
 
     /// With another configuration.
     async fn with(edit: impl FnOnce(String) -> String) -> Self {
-        let mut shop = Shop::open(gateway()).await;
+        Self::on(gateway(), edit).await
+    }
+
+    /// The same, on another gateway.
+    async fn on(settings: Settings, edit: impl FnOnce(String) -> String) -> Self {
+        let mut shop = Shop::open(settings).await;
         shop.configure(edit);
         let n = shop.run();
         let address = shop.ops(n).await;
@@ -107,7 +115,8 @@ impl Desk {
 fn client() -> Client {
     // The first test installs it; for the others it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().tls_certs_only([]).no_proxy().retry(reqwest::retry::never()).build().unwrap()
+    let client = Client::builder().tls_certs_only([]).no_proxy().redirect(Policy::none());
+    client.retry(reqwest::retry::never()).build().unwrap()
 }
 
 /// A good request with one field changed.
