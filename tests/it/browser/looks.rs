@@ -1,5 +1,7 @@
 //! What every page is like on a desk and on a telephone, in light and dark, and with keys alone.
 
+use serde_json::json;
+
 use super::{DESK, House, PHONE};
 use crate::support::browser::Scheme;
 
@@ -36,13 +38,10 @@ async fn every_page(width: u32, scheme: Scheme) {
         assert!(wide.as_u64() <= Some(u64::from(width)), "{path} scrolls sideways: {wide}");
         let seen = browser.ask("return window.innerWidth").await;
         assert_eq!(seen.as_u64(), Some(u64::from(width)), "{path} widens the window");
+        assert_eq!(browser.ask(TWICE).await, json!([]), "{path}: one id twice");
         let dark = browser.ask(IS_DARK).await;
         assert_eq!(dark, scheme == Scheme::Dark, "{path} in {scheme:?}");
-        assert_eq!(
-            browser.ask(UNNAMED).await,
-            serde_json::json!([]),
-            "{path}: fields without a name"
-        );
+        assert_eq!(browser.ask(UNNAMED).await, json!([]), "{path}: fields without a name");
     }
     assert_eq!(house.complaints().await, [""; 0]);
 }
@@ -56,6 +55,11 @@ const IS_DARK: &str = "\
     const ground = [document.body, document.documentElement].map(e => getComputedStyle(e).backgroundColor) \
       .find(colour => colour !== 'rgba(0, 0, 0, 0)') || 'white'; \
     return bright(getComputedStyle(document.body).color) > bright(ground);";
+
+/// Ids that stand twice: labels and the live parts would take the wrong one.
+const TWICE: &str = "\
+    const ids = [...document.querySelectorAll('[id]')].map(e => e.id); \
+    return ids.filter((id, at) => ids.indexOf(id) !== at);";
 
 /// Fields, links and buttons that a screen reader could not name.
 const UNNAMED: &str = "\

@@ -202,7 +202,7 @@ impl Starting {
                 "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
                 "--no-first-run", "--disable-extensions", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync", "--disable-breakpad",
-                "--no-proxy-server", "--window-size=1280,900", profile,
+                "--no-proxy-server", "--hide-scrollbars", "--window-size=1280,900", profile,
             ]},
             "goog:loggingPrefs": {"browser": "ALL"},
         });
