@@ -9,7 +9,7 @@ use crate::domain::order::Reserve;
 use crate::domain::policy::Duplicates;
 use crate::domain::refund::ParamsHash;
 use crate::domain::step::{ClaimFacts, Plan};
-use crate::domain::{Policy, RefundNo, RefundState};
+use crate::domain::{Policy, RefundNo, RefundRecord, RefundState};
 use crate::ledger::MemoryLedger;
 use crate::ports::ledger::{Committed, Pause};
 use crate::ports::{Acceptance, Accounts, Clock, Ledger, ManualClock};
