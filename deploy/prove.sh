@@ -22,6 +22,7 @@ else
   export REFUNDD_MODEL="${REFUNDD_MODEL:-long}"
   export REFUNDD_CHAOS_SEEDS="${REFUNDD_CHAOS_SEEDS:-1,2,3,4,5,6,7,8}"
   export REFUNDD_CHAOS_REFUNDS="${REFUNDD_CHAOS_REFUNDS:-600}"
+  export REFUNDD_PAGES_REFUNDS="${REFUNDD_PAGES_REFUNDS:-100000}"
 fi
 
 log=target/prove.log
@@ -48,3 +49,4 @@ prove "fuzzing of what is private" --lib fuzz_tests
 prove "crash sweep" --test it proofs::crash
 prove chaos --test it proofs::chaos
 prove drain --test it proofs::drain
+prove pages --test it proofs::pages

@@ -147,6 +147,9 @@ pub fn start() -> Result<&'static PrometheusHandle, String> {
         let handle = install().map_err(|err| err.to_string())?;
         describe();
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        // From zero on, so that the first of them is seen to rise.
+        counter!(FENCED).absolute(0);
+        counter!(LOSSES).absolute(0);
         Ok(handle)
     });
     made.as_ref().map_err(Clone::clone)
