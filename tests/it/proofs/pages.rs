@@ -6,16 +6,16 @@
 use std::time::Duration;
 
 use redis::Value;
-use refundd::domain::AccountName;
 use refundd::domain::state::Outcome;
 use refundd::domain::step::Plan;
-use refundd::ledger::{Keys, RedisLedger};
-use refundd::ports::Ledger;
+use refundd::domain::{AccountName, UnixMillis};
+use refundd::ledger::{Keys, RedisClock, RedisLedger};
 use refundd::ports::ledger::{Admission, BATCH_MAX, Claim, Commit};
+use refundd::ports::{Clock, Ledger};
 use reqwest::Client;
 use tokio::time::Instant;
 
-use crate::support::refunds::{LEASE_MS, accepted, ask, at, ended, parked, try_commit};
+use crate::support::refunds::{LEASE_MS, accepted, ask, ended, parked, try_commit};
 use crate::support::service::{Shop, gateway};
 
 /// Refunds of the short form.
@@ -58,9 +58,12 @@ async fn every_page_answers_at_once_with_many_refunds_stored() {
     let many = how_many();
     let mut shop = Shop::open(gateway()).await;
     let ledger = RedisLedger::connect(&shop.redis.connector(), Keys::new("refunds")).await.unwrap();
-    fill(&ledger, many).await;
+    // Not long ago, or retention forgets what has settled.
+    let now = RedisClock::connect(&shop.redis.connector()).await.unwrap().now();
+    fill(&ledger, many, now).await;
     let n = shop.run();
     let address = shop.ops(n).await;
+    let _ = rustls::crypto::ring::default_provider().install_default(); // or another test has
     let client = Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
     let _: Value = shop.redis.cmd(&["CONFIG", "SET", "slowlog-log-slower-than", REDIS_MAX_US]);
     let _: Value = shop.redis.cmd(&["SLOWLOG", "RESET"]);
@@ -107,35 +110,37 @@ async fn p99(client: &Client, url: &str) -> Duration {
 }
 
 /// Stores refunds in every state; none of them is due before the end of the test.
-async fn fill(ledger: &RedisLedger, many: usize) {
+async fn fill(ledger: &RedisLedger, many: usize, now: UnixMillis) {
     for first in (0..many).step_by(BATCH_MAX) {
-        let batch: Vec<Admission> = (first..first + BATCH_MAX).map(admission).collect();
-        ledger.admit(&batch, at(0)).await.unwrap();
-        let claims = ledger.claim(BATCH_MAX, at(1), at(LEASE_MS)).await.unwrap().claims;
-        let commits: Vec<Commit> = claims.iter().map(come_to_rest).collect();
-        ledger.commit(&commits, at(2)).await.unwrap();
+        let numbers = first..first + BATCH_MAX;
+        let batch: Vec<Admission> = numbers.map(|n| admission(n, now)).collect();
+        ledger.admit(&batch, now).await.unwrap();
+        let claims = ledger.claim(BATCH_MAX, now, now.plus(LEASE_MS)).await.unwrap().claims;
+        let commits: Vec<Commit> = claims.iter().map(|claim| come_to_rest(claim, now)).collect();
+        ledger.commit(&commits, now).await.unwrap();
     }
 }
 
-fn admission(n: usize) -> Admission {
+fn admission(n: usize, now: UnixMillis) -> Admission {
     let no = format!("R{n:06}");
-    let mut admission = ask(&no).of_order(&format!("P-{no}")).admission();
+    let order = format!("P-{no}");
+    let mut admission = ask(&no).of_order(&order).admitted_at(now).admission();
     admission.record.refund.account = AccountName::parse("shop-ca").unwrap();
     admission.record.order_scope = refundd::domain::GatewayName::parse("iotpay").unwrap();
     admission
 }
 
 /// Seven of ten have settled, two are processing, one is parked.
-fn come_to_rest(claim: &Claim) -> Commit {
+fn come_to_rest(claim: &Claim, now: UnixMillis) -> Commit {
     let no = claim.record.refund.refund_no.as_str();
     let events = match no.as_bytes()[no.len() - 1] {
-        b'0' => vec![accepted(), parked(at(1))],
+        b'0' => vec![accepted(), parked(now)],
         b'1' | b'2' => vec![accepted()],
-        b'3' => vec![accepted(), ended(Outcome::Failed, at(1))],
-        _ => vec![accepted(), ended(Outcome::Succeeded, at(1))],
+        b'3' => vec![accepted(), ended(Outcome::Failed, now)],
+        _ => vec![accepted(), ended(Outcome::Succeeded, now)],
     };
-    let commit = try_commit(claim, &events, at(2)).unwrap();
-    let far = at(1_000_000_000_000);
+    let commit = try_commit(claim, &events, now).unwrap();
+    let far = now.plus(1_000_000_000_000);
     let plan = if commit.plan == Plan::Ended { Plan::Ended } else { Plan::Due(far) };
     Commit { plan, ..commit }
 }
