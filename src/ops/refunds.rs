@@ -26,7 +26,7 @@ const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 500;
 
 /// How often one page reads on for refunds that match, [`BATCH_MAX`] looked at each time.
-const LOOKS_MAX: usize = 20;
+const LOOKS_MAX: usize = 4;
 
 /// What became of a request that was taken in.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

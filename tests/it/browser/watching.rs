@@ -17,7 +17,7 @@ async fn the_overview_shows_a_refund_that_is_parked_without_a_reload() {
     house.park("W-parked").await;
     let banner = browser.says("#state", "1 refund parked").await;
     assert!(banner.contains("CAD 5.00") || banner.contains("5.00 CAD"), "{banner}");
-    browser.says("#risk", "1 refund waits for a person").await;
+    browser.says("#risk", "for a person to decide").await;
     let needs = browser.says("#attention", "discrepancy").await;
     assert!(needs.contains("shop-ca") || needs.contains("5.00"), "{needs}");
     house.settle("W-settled").await;
@@ -34,7 +34,7 @@ async fn a_refund_is_found_by_its_order_and_followed_to_its_end() {
     house.settle("W-other").await;
     for number in ["P-W-way", "O-W-way", "W-way"] {
         house.go("/").await;
-        browser.type_in("#q", number).await;
+        browser.type_in("#find-q", number).await;
         browser.click("form.find button").await;
         house.arrives("/refunds/W-way").await;
     }
@@ -81,7 +81,7 @@ async fn an_outage_of_redis_is_red_with_the_age_of_the_data_and_ends_by_itself()
     assert!(age.contains(" ago"), "{age}");
     // What was known is still shown, as old, and never as zero.
     let risk = house.browser.text("#risk").await;
-    assert!(risk.contains("1 refund waits for a person"), "{risk}");
+    assert!(risk.contains("for a person to decide"), "{risk}");
     assert_eq!(house.browser.count("#risk.old").await, 1);
     let title = house.browser.ask("return document.title").await;
     assert!(title.as_str().unwrap().contains('▲'), "{title}");
@@ -89,7 +89,7 @@ async fn an_outage_of_redis_is_red_with_the_age_of_the_data_and_ends_by_itself()
     // Whoever comes now sees the same.
     house.go("/").await;
     house.browser.says("#state", "▲ Alarm: Redis").await;
-    house.browser.says("#risk", "1 refund waits for a person").await;
+    house.browser.says("#risk", "for a person to decide").await;
     house.browser.ask("window.stayed = true").await;
 
     house.shop.redis.restart();
@@ -126,7 +126,7 @@ async fn without_scripts_every_page_shows_the_same_data() {
     let off = json!({"value": true});
     browser.devtools("Emulation.setScriptExecutionDisabled", off).await;
     house.go("/").await;
-    browser.says("#risk", "1 refund waits for a person").await;
+    browser.says("#risk", "for a person to decide").await;
     browser.says("#attention", "discrepancy").await;
     house.go("/refunds?state=parked").await;
     browser.says("tbody", "W-plain").await;
