@@ -1,9 +1,8 @@
-//! What `refundd doctor` reads of a Redis: its settings, the streams, and what is parked. Reads only,
-//! one bounded command after another; a setting that Redis does not tell is `None`, not an error.
+//! What `refundd doctor` reads of a Redis: its settings and the streams. Reads only, one bounded command
+//! after another; a setting that Redis does not tell is `None`, not an error.
 //!
-//! Keys: `requests`, `results`, `quarantine`, and of every open refund `due`, `states`, `refunds`.
+//! Keys: `requests`, `results`, `quarantine`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::aio::ConnectionManager;
@@ -11,12 +10,9 @@ use redis::streams::{StreamInfoGroup, StreamInfoGroupsReply, StreamRangeReply};
 
 use super::connection::{Connector, Health, map_error};
 use super::keys::Keys;
-use super::record::{decode_refund, decode_state};
 use super::scripts::GROUP;
 use crate::domain::UnixMillis;
-use crate::domain::state::RefundState;
 use crate::ports::LedgerError;
-use crate::ports::ledger::BATCH_MAX;
 
 /// Most pending entries that are counted one by one.
 const PENDING_MAX: usize = 1_000;
@@ -86,15 +82,6 @@ pub struct Group {
     pub pending: u64,
     /// When the first result was published that it has not been given.
     pub waiting_since: Option<UnixMillis>,
-}
-
-/// Parked refunds among those that are open.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Parked {
-    /// How many, by cause.
-    pub causes: BTreeMap<&'static str, u64>,
-    /// Whether every open refund was looked at.
-    pub complete: bool,
 }
 
 impl Checkup {
@@ -224,51 +211,5 @@ impl Checkup {
         let range = range.map_err(map_error)?;
         let moment = |id: &str| id.split('-').next()?.parse::<i64>().ok();
         Ok(range.ids.first().and_then(|entry| moment(&entry.id)).map(UnixMillis::new))
-    }
-
-    /// Parked refunds among the first `most` open ones. One that cannot be read is not counted.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if Redis does not answer.
-    pub async fn parked(&self, most: usize) -> Result<Parked, LedgerError> {
-        let mut parked = Parked::default();
-        for from in (0..most).step_by(BATCH_MAX) {
-            let mut cmd = redis::cmd("ZRANGE");
-            cmd.arg(self.keys.due()).arg(from).arg(from.saturating_add(BATCH_MAX - 1));
-            let open = cmd.query_async::<Vec<String>>(&mut self.con.clone()).await;
-            let open = open.map_err(map_error)?;
-            if open.is_empty() {
-                parked.complete = true;
-                break;
-            }
-            for cause in self.causes(&open).await? {
-                *parked.causes.entry(cause).or_default() += 1;
-            }
-        }
-        Ok(parked)
-    }
-
-    /// The causes of those of the refunds that are parked.
-    async fn causes(&self, refund_nos: &[String]) -> Result<Vec<&'static str>, LedgerError> {
-        type Columns = (Vec<Option<String>>, Vec<Option<String>>);
-        let mut pipe = redis::pipe();
-        pipe.cmd("HMGET").arg(self.keys.refunds()).arg(refund_nos);
-        pipe.cmd("HMGET").arg(self.keys.states()).arg(refund_nos);
-        let columns = pipe.query_async::<Columns>(&mut self.con.clone()).await;
-        let (refunds, states) = columns.map_err(map_error)?;
-        let cause = |((no, refund), state): ((&String, Option<String>), Option<String>)| {
-            let state = state?;
-            let asked = decode_refund(no, &refund?).ok()?;
-            match decode_state(asked, &state).ok()?.state {
-                RefundState::Parked(parking) => Some(parking.cause.as_str()),
-                RefundState::Requested { .. }
-                | RefundState::Submitting { .. }
-                | RefundState::Unconfirmed { .. }
-                | RefundState::Refused { .. }
-                | RefundState::Processing { .. }
-                | RefundState::Settled(_) => None,
-            }
-        };
-        Ok(refund_nos.iter().zip(refunds).zip(states).filter_map(cause).collect())
     }
 }

@@ -41,7 +41,7 @@ mod stream;
 mod wake;
 
 pub use audit::AuditTrail;
-pub use checkup::{Checkup, Group, Parked, Requests, Server, Streams};
+pub use checkup::{Checkup, Group, Requests, Server, Streams};
 pub use clock::{RedisClock, keep_in_step};
 pub use connection::{Connector, Health};
 pub use embedded::Embedded;

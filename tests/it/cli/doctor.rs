@@ -159,7 +159,15 @@ async fn parked_overdue_and_paused_refunds_requests_and_quarantine_are_counted()
     })
     .await;
     let found = doctor(&shop);
-    says(&found, "refunds.parked", "warning", &["3 (3 discrepancy)", "refundd list"]);
+    says(
+        &found,
+        "refunds.parked",
+        "warning",
+        &[
+            "3 (1 discrepancy of shop-ca: 5.00 CAD, 2 discrepancy of shop-hk: 10.00 HKD)",
+            "refundd list",
+        ],
+    );
     says(&found, "pauses", "note", &["shop-ca", "by ann: audit"]);
     says(&found, "results.books", "ok", &["3 results unread"]);
     says(&found, "quarantine", "warning", &["1 requests", "{namespace}:quarantine"]);

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::report::Finding;
 use super::spoken;
 use crate::config::Settings;
-use crate::domain::UnixMillis;
-use crate::ledger::{Checkup, Connector, Group, Keys, Parked, RedisLedger, Requests, Streams};
+use crate::domain::{StateKind, UnixMillis};
+use crate::ledger::{Checkup, Connector, Group, Keys, RedisLedger, Requests, Streams};
+use crate::ports::figures::Level;
 use crate::ports::ledger::{Counts, Pause};
-use crate::ports::{Ledger, LedgerError, chain};
+use crate::ports::{Ledger, LedgerError, Watch, chain};
 
 /// A request that waits longer was not seen by any intake.
 const REQUEST_WAITS_MS: u64 = 60_000;
@@ -26,9 +27,6 @@ const RESULTS_MANY: u64 = 1_000_000;
 /// What lies back longer than a day is known to somebody by now.
 const DAY_MS: u64 = 86_400_000;
 
-/// Open refunds that are looked at for parked ones: 400 short round trips.
-const PARKED_LOOK: usize = 200_000;
-
 /// Everything that is kept in the namespace.
 pub(super) async fn check(
     settings: &Settings,
@@ -45,7 +43,7 @@ pub(super) async fn check(
         Err(err) => vec![Finding::unknown("streams", chain(&err))],
     };
     let keys = Keys::new(&settings.redis.namespace);
-    match refunds(connector, checkup, keys, now).await {
+    match refunds(connector, keys, now).await {
         Ok(found) => findings.extend(found),
         Err(err) => findings.push(Finding::unknown("refunds", chain(&err))),
     }
@@ -140,13 +138,12 @@ fn quarantine(streams: &Streams, now: UnixMillis) -> Finding {
 
 async fn refunds(
     connector: &Connector,
-    checkup: &Checkup,
     keys: Keys,
     now: UnixMillis,
 ) -> Result<Vec<Finding>, LedgerError> {
     let ledger = RedisLedger::connect(connector, keys).await?;
-    let counts = ledger.counts(now).await?;
-    let mut findings = vec![steps(&counts, now), parked(&checkup.parked(PARKED_LOOK).await?)];
+    let figures = ledger.figures(now).await?;
+    let mut findings = vec![steps(&figures.counts, now), parked(&figures.levels)];
     findings.extend(paused(&ledger.pauses().await?, now));
     let losses = ledger.losses().await?;
     findings.push(lost(losses.count, losses.last_at, now));
@@ -170,15 +167,18 @@ fn steps(counts: &Counts, now: UnixMillis) -> Finding {
         )
 }
 
-fn parked(parked: &Parked) -> Finding {
-    let total: u64 = parked.causes.values().sum();
-    let more = if parked.complete { "" } else { " or more: not every open refund was looked at" };
+fn parked(levels: &[Level]) -> Finding {
+    let parked = || levels.iter().filter(|level| level.bin.state == StateKind::Parked);
+    let total: u64 = parked().map(|level| level.refunds).sum();
     if total == 0 {
-        return Finding::ok("refunds.parked", format!("none{more}"));
+        return Finding::ok("refunds.parked", "none");
     }
-    let causes: Vec<_> =
-        parked.causes.iter().map(|(cause, refunds)| format!("{refunds} {cause}")).collect();
-    Finding::warning("refunds.parked", format!("{total}{more} ({})", causes.join(", ")))
+    let say = |level: &Level| {
+        let money = level.bin.currency.format(level.amount_cents);
+        format!("{} {} of {}: {money}", level.refunds, level.bin.detail, level.bin.account)
+    };
+    let found = format!("{total} ({})", parked().map(say).collect::<Vec<_>>().join(", "));
+    Finding::warning("refunds.parked", found)
         .because("no machine can decide them: their amount stays held until a person does.")
         .remedy("refundd list --state parked, then refundd show NO; docs/runbook.md")
 }
