@@ -10,6 +10,7 @@ use crate::domain::{GatewayName, StateKind, UnixMillis};
 use crate::ports::figures::{Figures, REPORT_EVERY_MS, Report, SAMPLE_EVERY_MS, Sample, Watch};
 use crate::ports::traffic::Traffic;
 use crate::ports::{Clock, LedgerError, chain};
+use crate::telemetry::metrics;
 
 /// What reporting needs of the world.
 #[derive(Debug, Clone)]
@@ -57,6 +58,9 @@ async fn once(
         holds: parts.traffic.holds(),
         gateways: parts.traffic.report(&parts.gateways, now),
     };
+    for gateway in &report.gateways {
+        metrics::breaker(&gateway.gateway, gateway.breaker_open);
+    }
     parts.watch.keep_report(&report).await?;
     let minute = minute_of(now);
     if *sampled < Some(minute) {

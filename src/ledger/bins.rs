@@ -25,7 +25,8 @@ impl Shift {
     pub(super) fn of(from: &Bin, record: &RefundRecord, now: UnixMillis) -> Self {
         let to = Bin::of(record);
         if *from == to {
-            return Self::default();
+            // It may have learned the gateway's number all the same.
+            return Self { found: found(record), ..Self::default() };
         }
         let ended = if to.state == StateKind::Settled {
             format!("{} {}", to.detail, bound(now.since(record.admitted_at)))

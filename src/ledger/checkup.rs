@@ -6,13 +6,16 @@
 use std::time::Duration;
 
 use redis::aio::ConnectionManager;
-use redis::streams::{StreamInfoGroup, StreamInfoGroupsReply, StreamRangeReply};
+use redis::streams::{
+    StreamInfoGroup, StreamInfoGroupsReply, StreamPendingCountReply, StreamRangeReply,
+};
 
 use super::connection::{Connector, Health, map_error};
 use super::keys::Keys;
 use super::scripts::GROUP;
 use crate::domain::UnixMillis;
 use crate::ports::LedgerError;
+use crate::ports::ledger::EntryId;
 
 /// Most pending entries that are counted one by one.
 const PENDING_MAX: usize = 1_000;
@@ -80,7 +83,7 @@ pub struct Group {
     pub lag: Option<u64>,
     /// Results that it was given and has not acknowledged.
     pub pending: u64,
-    /// When the first result was published that it has not been given.
+    /// When the first result was published that it has not been given or not acknowledged.
     pub waiting_since: Option<UnixMillis>,
 }
 
@@ -139,12 +142,13 @@ impl Checkup {
         let mut groups = Vec::new();
         for group in self.groups(&results).await? {
             let after = format!("({}", group.last_delivered_id);
-            let first = self.first(&results, ("XRANGE", &after, "+")).await?;
+            let unread = self.first(&results, ("XRANGE", &after, "+")).await?;
+            let held = self.first_pending(&results, &group.name).await?;
             groups.push(Group {
                 name: group.name,
                 lag: group.lag.and_then(|lag| u64::try_from(lag).ok()),
                 pending: u64::try_from(group.pending).unwrap_or(u64::MAX),
-                waiting_since: first,
+                waiting_since: [unread, held].into_iter().flatten().min(),
             });
         }
         let quarantine = self.keys.quarantine();
@@ -199,6 +203,19 @@ impl Checkup {
         found.map_err(map_error)
     }
 
+    /// The moment in the id of the first entry that a group was given and has not acknowledged.
+    async fn first_pending(
+        &self,
+        key: &str,
+        group: &str,
+    ) -> Result<Option<UnixMillis>, LedgerError> {
+        let mut cmd = redis::cmd("XPENDING");
+        cmd.arg(key).arg(group).arg("-").arg("+").arg(1);
+        let pending = cmd.query_async::<StreamPendingCountReply>(&mut self.con.clone()).await;
+        let pending = pending.map_err(map_error)?;
+        Ok(pending.ids.first().and_then(|entry| EntryId(entry.id.clone()).pushed_at()))
+    }
+
     /// The moment in the id of the first entry of a range; ids that producers made up tell none.
     async fn first(
         &self,
@@ -209,7 +226,6 @@ impl Checkup {
         cmd.arg(key).arg(from).arg(to).arg("COUNT").arg(1);
         let range = cmd.query_async::<StreamRangeReply>(&mut self.con.clone()).await;
         let range = range.map_err(map_error)?;
-        let moment = |id: &str| id.split('-').next()?.parse::<i64>().ok();
-        Ok(range.ids.first().and_then(|entry| moment(&entry.id)).map(UnixMillis::new))
+        Ok(range.ids.first().and_then(|entry| EntryId(entry.id.clone()).pushed_at()))
     }
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::{ActError, Desk, person};
 use crate::contract::PauseView;
-use crate::domain::AccountName;
 use crate::domain::state::Decision;
+use crate::domain::{AccountName, UnixMillis};
 use crate::ports::ledger::Pause;
 
 /// What a pause or a resume has done.
@@ -35,7 +35,9 @@ impl Desk {
         self.told("pause", &pause, changed).await
     }
 
-    /// Lets the submits of an account, or of all that are not paused by themselves, go on.
+    /// Lets the submits of an account, or of all that are not paused by themselves, go on. With `seen`,
+    /// only if it still is the pause that was set at that moment: another one may have been set since,
+    /// for a reason that the person does not know.
     ///
     /// # Errors
     /// As [`Self::pause`]. Harmless to repeat.
@@ -43,11 +45,12 @@ impl Desk {
         &self,
         account: Option<&str>,
         by: &Decision,
+        seen: Option<UnixMillis>,
     ) -> Result<PauseDone, ActError> {
         // What has left the configuration while it was paused can still be let go.
         let known = self.ledger.pauses().await?;
         let resume = self.of(account, by, &known)?;
-        let changed = self.ledger.resume(&resume).await?;
+        let changed = self.ledger.resume(&resume, seen).await?;
         self.told("resume", &resume, changed).await
     }
 

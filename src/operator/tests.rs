@@ -480,7 +480,7 @@ async fn what_is_not_there_is_told() {
     assert!(matches!(absent, ActError::NotFound(_)), "{absent}");
     let misspelt = room.desk.pause(Some("shpo"), &by()).await.unwrap_err().to_string();
     assert_eq!(misspelt, "the configuration has no account shpo, did you mean shop?");
-    let strange = room.desk.resume(Some("Z Z"), &by()).await.unwrap_err().to_string();
+    let strange = room.desk.resume(Some("Z Z"), &by(), None).await.unwrap_err().to_string();
     assert_eq!(strange, "the configuration has no account Z Z");
     assert_eq!(room.ledger.audit().len(), 0);
 }
@@ -512,8 +512,8 @@ async fn a_pause_holds_submits_until_it_is_taken_back_and_says_whether_it_is_new
     let ask = [Clearance { lease: claim.lease, account, order, daily: None }];
     assert_eq!(room.ledger.clear(&ask, T0).await.unwrap(), [Cleared::Paused]);
     // The pause of all is another one.
-    assert!(!room.desk.resume(None, &by()).await.unwrap().changed);
-    let resumed = room.desk.resume(Some("shop"), &by()).await.unwrap();
+    assert!(!room.desk.resume(None, &by(), None).await.unwrap().changed);
+    let resumed = room.desk.resume(Some("shop"), &by(), None).await.unwrap();
     assert_eq!((resumed.changed, resumed.paused.len()), (true, 0));
     assert_eq!(room.ledger.clear(&ask, T0).await.unwrap(), [Cleared::Go]);
     let actions: Vec<_> = room.ledger.audit().iter().map(|line| line.action).collect();
@@ -526,7 +526,7 @@ async fn what_left_the_configuration_while_it_was_paused_can_be_let_go() {
     room.desk.pause(Some("shop"), &by()).await.unwrap();
     let clock = Arc::new(ManualClock::new(T0));
     let desk = Desk::new(room.ledger.clone(), clock, BTreeMap::new());
-    assert!(desk.resume(Some("shop"), &by()).await.unwrap().changed);
+    assert!(desk.resume(Some("shop"), &by(), None).await.unwrap().changed);
 }
 
 #[tokio::test]

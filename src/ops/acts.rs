@@ -14,6 +14,7 @@ use super::auth::Caller;
 use super::body::{self, Json};
 use super::problem::Problem;
 use super::refunds::number;
+use crate::domain::UnixMillis;
 use crate::domain::state::Decision;
 use crate::operator::{Action, Asked, Done, PauseDone, Resolution};
 
@@ -61,6 +62,10 @@ pub struct PauseBody {
     /// Why, 1 to 500 characters.
     #[schemars(length(min = 1, max = 500), regex(pattern = r"\S"))]
     pub reason: String,
+    /// Of a resume: the `since` of the pause that you saw, RFC 3339. If another one stands by now, nothing
+    /// happens.
+    #[serde(default)]
+    pub since: Option<String>,
 }
 
 /// What every handler here is given.
@@ -130,12 +135,14 @@ pub(super) async fn turn(
     headers: HeaderMap,
     body: Body,
 ) -> Answer<PauseDone> {
-    let PauseBody { account, reason } = body::json(&headers, body).await?;
+    let PauseBody { account, reason, since } = body::json(&headers, body).await?;
+    let seen = since.as_deref().map(UnixMillis::parse_rfc3339).transpose();
+    let seen = seen.map_err(|err| Problem::invalid("since", err.to_string()))?;
     let by = Decision { who: caller.who, reason };
     let (desk, account) = (&room.parts.desk, account.as_deref());
     let done = match turn {
         Turn::Off => desk.pause(account, &by).await?,
-        Turn::On => desk.resume(account, &by).await?,
+        Turn::On => desk.resume(account, &by, seen).await?,
     };
     tracing::info!(action = done.action, account = done.account, who = by.who, "over HTTP");
     Ok(Json(StatusCode::OK, done))

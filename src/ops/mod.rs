@@ -85,7 +85,7 @@ pub(crate) struct Room {
 
 impl Room {
     fn new(parts: Parts, settings: &Settings, stop: watch::Receiver<bool>) -> Self {
-        let vitals = Vitals::new(settings.silence_ms);
+        let vitals = Vitals::new(settings.silence_ms, parts.clock.now());
         Self {
             parts,
             tokens: settings.tokens.clone(),

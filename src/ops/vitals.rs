@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::body::Json;
 use super::problem::Problem;
 use super::{Parts, Room};
-use crate::domain::AccountName;
+use crate::domain::{AccountName, UnixMillis};
 use crate::ports::figures::GONE_MS;
 use crate::ports::ledger::Counts;
 use crate::ports::{LedgerError, chain};
@@ -76,15 +76,17 @@ type Kept<T> = Mutex<Option<(Instant, Result<T, String>)>>;
 #[derive(Debug)]
 pub(super) struct Vitals {
     silence_ms: u64,
+    started_at: UnixMillis,
     counts: Kept<Counts>,
     levels: Kept<Levels>,
     fitness: Kept<()>,
 }
 
 impl Vitals {
-    pub(super) fn new(silence_ms: u64) -> Self {
+    pub(super) fn new(silence_ms: u64, started_at: UnixMillis) -> Self {
         Self {
             silence_ms,
+            started_at,
             counts: Mutex::default(),
             levels: Mutex::default(),
             fitness: Mutex::default(),
@@ -187,9 +189,9 @@ pub(super) async fn scrape(State(room): State<Arc<Room>>) -> Result<Response, Pr
     let parts = &room.parts;
     let levels = room.vitals.levels(parts).await.ok();
     levels::show(levels.as_ref(), parts.clock.now());
-    if let Some(last) = parts.pulse.last() {
-        metrics::last_claim(last.get());
-    }
+    // Workers that were never answered are as silent as this process is old.
+    let heard = parts.pulse.last().unwrap_or(room.vitals.started_at);
+    metrics::last_claim(heard.get());
     let mut response = Body::from(recorder.render()).into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -325,8 +325,9 @@ pub trait Ledger: Send + Sync + Debug {
     async fn pause(&self, pause: &Pause) -> Result<bool, LedgerError>;
 
     /// Lets the submits of one account, or of all that are not paused by themselves, go on. Returns
-    /// whether they were paused; the audit line is written only then.
-    async fn resume(&self, resume: &Pause) -> Result<bool, LedgerError>;
+    /// whether they were paused; the audit line is written only then. With `seen`, only if it still is the
+    /// pause that was set at that moment.
+    async fn resume(&self, resume: &Pause, seen: Option<UnixMillis>) -> Result<bool, LedgerError>;
 
     /// What is paused now.
     async fn pauses(&self) -> Result<Vec<Pause>, LedgerError>;

@@ -1,6 +1,6 @@
 //! What this process has heard from gateways in the last minutes, for its reports.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,7 +27,8 @@ struct Span {
 #[derive(Debug, Default)]
 struct Seen {
     spans: VecDeque<Span>,
-    open: BTreeSet<GatewayName>,
+    /// Until when a breaker counts as open.
+    open: BTreeMap<GatewayName, UnixMillis>,
 }
 
 /// Counts calls by what came of them. Every method is cheap and none waits.
@@ -80,14 +81,14 @@ impl Traffic {
         *self.seen().span(now).put_off.entry(gateway.clone()).or_default() += 1;
     }
 
-    /// A breaker has opened or closed.
-    pub fn breaker(&self, gateway: &GatewayName, open: bool) {
+    /// A breaker has opened, and counts as open until then if nothing more is heard: without a submit
+    /// nobody tries the gateway, and nothing is held back either. `None`: it has closed.
+    pub fn breaker(&self, gateway: &GatewayName, open_until: Option<UnixMillis>) {
         let mut seen = self.seen();
-        if open {
-            seen.open.insert(gateway.clone());
-        } else {
-            seen.open.remove(gateway);
-        }
+        match open_until {
+            Some(until) => seen.open.insert(gateway.clone(), until),
+            None => seen.open.remove(gateway),
+        };
     }
 
     /// What there is to say of each of `gateways`.
@@ -98,7 +99,7 @@ impl Traffic {
     ) -> Vec<GatewayReport> {
         let mut seen = self.seen();
         seen.forget(now);
-        gateways.into_iter().map(|gateway| seen.report(gateway)).collect()
+        gateways.into_iter().map(|gateway| seen.report(gateway, now)).collect()
     }
 
     /// A panic elsewhere leaves the counts as they are.
@@ -130,7 +131,7 @@ impl Seen {
         }
     }
 
-    fn report(&self, gateway: &GatewayName) -> GatewayReport {
+    fn report(&self, gateway: &GatewayName, now: UnixMillis) -> GatewayReport {
         let mut sums: BTreeMap<&Kind, u64> = BTreeMap::new();
         for ((of, kind), count) in self.spans.iter().flat_map(|span| &span.calls) {
             if of == gateway {
@@ -145,7 +146,7 @@ impl Seen {
         });
         GatewayReport {
             gateway: gateway.to_string(),
-            breaker_open: self.open.contains(gateway),
+            breaker_open: self.open.get(gateway).is_some_and(|until| now < *until),
             put_off: self.spans.iter().filter_map(|span| span.put_off.get(gateway)).sum(),
             calls: calls.collect(),
         }
@@ -195,11 +196,11 @@ mod tests {
     fn a_breaker_and_a_refund_in_hand_show_until_they_are_over() {
         let traffic = Traffic::default();
         let gateway = GatewayName::parse("gw").unwrap();
-        let open = || traffic.report([&gateway], at(0)).remove(0).breaker_open;
-        traffic.breaker(&gateway, true);
-        assert!(open());
-        traffic.breaker(&gateway, false);
-        assert!(!open());
+        let open = |now| traffic.report([&gateway], at(now)).remove(0).breaker_open;
+        traffic.breaker(&gateway, Some(at(60_000)));
+        assert!(open(59_999) && !open(60_000), "nobody tries it, and nothing is held back");
+        traffic.breaker(&gateway, None);
+        assert!(!open(0));
         let held = traffic.hold();
         assert_eq!(traffic.holds(), 1);
         drop(held);

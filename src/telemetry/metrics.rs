@@ -91,7 +91,7 @@ metrics! {
     LEDGER_READ Kind::Gauge, "refund_ledger_read_timestamp_seconds",
         "When the ledger was last read for these gauges";
     LAST_CLAIM Kind::Gauge, "refund_last_claim_timestamp_seconds",
-        "When this process last heard from the ledger on a claim or a commit";
+        "When this process last heard from the ledger on a claim or a commit; its start before the first";
     STORED Kind::Gauge, "refund_stored",
         "Refunds that the ledger keeps, ended ones included";
     OPEN Kind::Gauge, "refund_open",

@@ -164,7 +164,7 @@ async fn a_paused_refund_waits_without_an_attempt_and_is_still_asked_about() {
     let claim = desk.claim().await;
     desk.put_back(claim).await;
     assert_eq!(desk.gateway.called(), Vec::<&str>::new());
-    desk.ledger.resume(&pause).await.unwrap();
+    desk.ledger.resume(&pause, None).await.unwrap();
     desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
     assert_eq!(desk.step().await.tally.attempts, 1);
     desk.ledger.pause(&pause).await.unwrap();

@@ -295,7 +295,7 @@ async fn a_pause_holds_for_every_worker_and_ends_for_every_worker() {
     one.ledger.pause(&pause).await.unwrap();
     assert_eq!(one.step().await, Err(10_000));
     assert_eq!(other.step().await, Err(10_000));
-    one.ledger.resume(&pause).await.unwrap();
+    one.ledger.resume(&pause, None).await.unwrap();
     one.clock.advance(10_000);
     for desk in [&one, &other] {
         desk.gateway.submit_answers(Ok(ACCEPTED));

@@ -101,8 +101,8 @@ impl Ledger for Flaky {
     async fn pause(&self, pause: &Pause) -> Result<bool, LedgerError> {
         self.inner.pause(pause).await
     }
-    async fn resume(&self, resume: &Pause) -> Result<bool, LedgerError> {
-        self.inner.resume(resume).await
+    async fn resume(&self, resume: &Pause, seen: Option<UnixMillis>) -> Result<bool, LedgerError> {
+        self.inner.resume(resume, seen).await
     }
     async fn pauses(&self) -> Result<Vec<Pause>, LedgerError> {
         self.inner.pauses().await

@@ -292,7 +292,10 @@ impl Pair {
         let (memory, redis) = if stop {
             (self.memory.pause(&of).await.unwrap(), self.redis.pause(&of).await.unwrap())
         } else {
-            (self.memory.resume(&of).await.unwrap(), self.redis.resume(&of).await.unwrap())
+            (
+                self.memory.resume(&of, None).await.unwrap(),
+                self.redis.resume(&of, None).await.unwrap(),
+            )
         };
         prop_assert_eq!(memory, redis, "switched");
         let paused = self.memory.pauses().await.unwrap();

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crash", &[]),
     ("operator", &["domain", "ports", "contract"]),
     ("ops", &["domain", "ports", "contract", "intake", "operator", "telemetry"]),
-    ("reporting", &["domain", "ports"]),
+    ("reporting", &["domain", "ports", "telemetry"]),
     ("retention", &["domain", "ports"]),
     ("ledger", &["domain", "ports", "telemetry"]),
     ("gateways", &["domain", "ports"]),

@@ -41,7 +41,11 @@ async fn run(args: Args, stop: bool, context: &Context) -> Result<Exit, CliError
         let clock = RedisClock::connect(&store.connector).await?;
         let desk = app::desk(&config, Arc::new(store.ledger().await?), clock);
         let account = args.account.as_deref();
-        Ok(if stop { desk.pause(account, &by).await? } else { desk.resume(account, &by).await? })
+        Ok(if stop {
+            desk.pause(account, &by).await?
+        } else {
+            desk.resume(account, &by, None).await?
+        })
     });
     let done = done.await?;
     if context.output.json {

@@ -63,7 +63,7 @@ for i = 0, n - 1 do
       at = '+inf'
     end
     order.held, order.paid = order.held + amount, paid
-    order.refunds = order.refunds == '' and no or order.refunds .. ' ' .. no
+    Orders.enter(order, no)
     Orders.keep(order)
     Bins.move(no, '', ARGV[a + 10], amount, ARGV[a + 11], '', '')
     known[no] = ARGV[a + 3]

@@ -12,7 +12,7 @@ Bins.STATES = { [114] = 1, [117] = 2, [102] = 3, [112] = 4, [107] = 5 } -- r, u,
 
 local function count(field, by) Bins.by[field] = (Bins.by[field] or 0) + by end
 
--- Moves a refund between bins; from is '' for a new one, to for one that goes, both if it stays.
+-- Moves a refund between bins; from is '' for a new one, to is '' for one that goes, both if it stays.
 -- ended: OUTCOME BOUND, or ''; found: the gateway's number, or ''.
 function Bins.move(no, from, to, amount, since, ended, found)
   if from ~= '' then
@@ -28,8 +28,12 @@ function Bins.move(no, from, to, amount, since, ended, found)
     if came then came[#came + 1], came[#came + 2] = since, no end
   end
   if ended ~= '' then count('e ' .. ended, 1) end
-  if found ~= '' and to ~= '' then Bins.found[#Bins.found + 1], Bins.found[#Bins.found + 2] = found, no end
-  if found ~= '' and to == '' then Bins.gone[#Bins.gone + 1] = found end
+  if found == '' then return end
+  if from ~= '' and to == '' then
+    Bins.gone[#Bins.gone + 1] = found
+  else
+    Bins.found[#Bins.found + 1], Bins.found[#Bins.found + 2] = found, no
+  end
 end
 
 -- Writes what was moved. First leave, then come: one may do both in a batch.

@@ -28,13 +28,9 @@ for a = 2, #ARGV, 6 do
     Bins.move(ARGV[a], ARGV[a + 3], '', ARGV[a + 4], '', '', ARGV[a + 5])
     local order = Orders.find(ARGV[a + 1], ARGV[a + 2])
     if order and order.known then
-      local others = {}
-      for no in string.gmatch(order.refunds, '%S+') do
-        if no ~= ARGV[a] then others[#others + 1] = no end
-      end
-      order.refunds = table.concat(others, ' ')
+      Orders.leave(order, ARGV[a])
       Orders.keep(order)
-      if #others == 0 then
+      if order.count == 0 then
         gone[#gone + 1] = order.id
         for id in string.gmatch(order.others, '%S+') do gone[#gone + 1] = id end
       end

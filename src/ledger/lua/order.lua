@@ -1,10 +1,10 @@
 -- Library of act, admit, clear, commit and forget: the account of an order, stored in one field of the
--- hash orders as held|paid|in flight|gate|refunds|waiting|other ids, or as =id where another id holds the
--- account. held, paid: minor units; gate: Unix ms; refunds: numbers of those
--- stored, divided by spaces; waiting: number:due,number:due; other ids: divided by spaces, so that all
--- go with the account.
+-- hash orders as held|paid|in flight|gate|count|refunds|waiting|other ids, or as =id where another id
+-- holds the account. held, paid: minor units; gate: Unix ms; count: refunds stored; refunds: the numbers
+-- of the first of them, divided by spaces, for who looks for the order; waiting: number:due,number:due;
+-- other ids: divided by spaces, so that all go with the account.
 -- Mirrors domain/order.rs, which says what each of these is for.
-local Orders = { seen = {}, changed = {}, ALIAS = string.byte('=') }
+local Orders = { seen = {}, changed = {}, ALIAS = string.byte('='), NAMED = 200 }
 
 -- Reads the accounts of all ids of a batch at once.
 function Orders.load(key, ids)
@@ -33,10 +33,10 @@ function Orders.find(first, second)
     if text and second_text and second_id ~= id then return nil end
     if second_text and not text then id, text, alias = second_id, second_text, first end
   end
-  local o = { id = id, alias = alias, held = 0, paid = '', flight = '', gate = '0', refunds = '', waiting = '', others = '' }
+  local o = { id = id, alias = alias, held = 0, paid = '', flight = '', gate = '0', count = 0, refunds = '', waiting = '', others = '' }
   if text then
-    o.held, o.paid, o.flight, o.gate, o.refunds, o.waiting, o.others =
-      string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|([^|]*)|([^|]*)|(.*)$')
+    o.held, o.paid, o.flight, o.gate, o.count, o.refunds, o.waiting, o.others =
+      string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|(%d+)|([^|]*)|([^|]*)|(.*)$')
     o.known = true
   end
   return o
@@ -49,7 +49,7 @@ function Orders.keep(o)
     o.others = o.others == '' and o.alias or o.others .. ' ' .. o.alias
   end
   local held = string.format('%.0f', o.held)
-  Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.refunds, o.waiting, o.others }, '|')
+  Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.count, o.refunds, o.waiting, o.others }, '|')
   Orders.changed[o.id] = Orders.seen[o.id]
 end
 
@@ -58,6 +58,22 @@ function Orders.store()
   local flat = {}
   for id, text in pairs(Orders.changed) do flat[#flat + 1], flat[#flat + 2] = id, text end
   if #flat > 0 then redis.call('HSET', Orders.key, unpack(flat)) end
+end
+
+-- One more refund of the order is stored. So many are named, the rest only counted: an order of ten
+-- thousand refunds must not cost each of them a list of all.
+function Orders.enter(o, no)
+  o.count = o.count + 1
+  if o.count <= Orders.NAMED then o.refunds = o.refunds == '' and no or o.refunds .. ' ' .. no end
+end
+
+-- One of them is forgotten.
+function Orders.leave(o, no)
+  local others = {}
+  for other in string.gmatch(o.refunds, '%S+') do
+    if other ~= no then others[#others + 1] = other end
+  end
+  o.count, o.refunds = o.count - 1, table.concat(others, ' ')
 end
 
 -- What a step of a refund means for its order: what is held, and the end of its turn or of its wait

@@ -5,19 +5,21 @@
 -- KEYS[3] seq        counter, raised by every write
 -- ARGV[1] field      the account, or * for all
 -- ARGV[2] value      who, why, since when; '' to let them go on
--- ARGV[3] audit_max  entries the audit stream keeps, about
--- ARGV[4..]          fields and values of the audit line
--- Returns            1 done, 0 it was so already: nothing is written
+-- ARGV[3] meant      the value that must stand there to be removed, or '' for any
+-- ARGV[4] audit_max  entries the audit stream keeps, about
+-- ARGV[5..]          fields and values of the audit line
+-- Returns            1 done, 0 it was so already, or another value stands there: nothing is written
 -- Reads first        the switch, and the type of every key
 -- Repeat             nothing further
-local paused = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
+local value = redis.call('HGET', KEYS[1], ARGV[1])
+local paused = value ~= false
 redis.call('XLEN', KEYS[2])
-if paused == (ARGV[2] ~= '') then return 0 end
+if paused == (ARGV[2] ~= '') or (paused and ARGV[3] ~= '' and value ~= ARGV[3]) then return 0 end
 local line = {}
-for i = 4, #ARGV do line[#line + 1] = ARGV[i] end
+for i = 5, #ARGV do line[#line + 1] = ARGV[i] end
 -- Out of memory, Redis refuses a script's first write unless it frees some: people must get through.
 redis.call('HDEL', KEYS[1], '')
 redis.call('INCR', KEYS[3])
 if paused then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', unpack(line))
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', unpack(line))
 return 1

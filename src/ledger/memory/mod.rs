@@ -176,11 +176,13 @@ impl Ledger for MemoryLedger {
         Ok(new)
     }
 
-    async fn resume(&self, resume: &Pause) -> Result<bool, LedgerError> {
+    async fn resume(&self, resume: &Pause, seen: Option<UnixMillis>) -> Result<bool, LedgerError> {
         let mut books = self.books();
         books.seq += 1;
-        let was = books.pauses.remove(&resume.account).is_some();
+        let meant = |pause: &Pause| seen.is_none_or(|seen| pause.at == seen);
+        let was = books.pauses.get(&resume.account).is_some_and(meant);
         if was {
+            books.pauses.remove(&resume.account);
             books.audit.push(resume.audit("resume"));
         }
         Ok(was)

@@ -128,7 +128,7 @@ impl RedisLedger {
                 if let Some(other) = account.strip_prefix('=') {
                     fields.push(other.to_owned());
                 } else {
-                    let stored = account.split('|').nth(4).unwrap_or_default();
+                    let stored = account.split('|').nth(5).unwrap_or_default();
                     refund_nos.extend(stored.split_whitespace().map(str::to_owned));
                 }
             }

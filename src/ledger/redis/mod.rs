@@ -267,14 +267,21 @@ impl Ledger for RedisLedger {
         let (field, value) = (pause_field(pause), encode_pause(pause)?);
         let line = audit_line(&pause.audit("pause"), pause.at);
         let mut con = self.con.clone();
-        let call = self.scripts.switch(&mut con, &self.keys, (&field, &value), &line);
+        let call = self.scripts.switch(&mut con, &self.keys, (&field, &value, ""), &line);
         call.await.map_err(map_error)
     }
 
-    async fn resume(&self, resume: &Pause) -> Result<bool, LedgerError> {
+    async fn resume(&self, resume: &Pause, seen: Option<UnixMillis>) -> Result<bool, LedgerError> {
         let line = audit_line(&resume.audit("resume"), resume.at);
         let (field, mut con) = (pause_field(resume), self.con.clone());
-        let call = self.scripts.switch(&mut con, &self.keys, (&field, ""), &line);
+        let mut meant = String::new();
+        if let Some(seen) = seen {
+            let pauses = self.pauses().await?;
+            let same = |pause: &&Pause| pause.account == resume.account && pause.at == seen;
+            let Some(pause) = pauses.iter().find(same) else { return Ok(false) };
+            meant = encode_pause(pause)?;
+        }
+        let call = self.scripts.switch(&mut con, &self.keys, (&field, "", &meant), &line);
         call.await.map_err(map_error)
     }
 

@@ -203,12 +203,12 @@ impl Scripts {
         &self,
         con: &mut impl ConnectionLike,
         keys: &Keys,
-        (field, value): (&str, &str),
+        (field, value, meant): (&str, &str, &str),
         audit: &[(&'static str, String)],
     ) -> Result<bool, RedisError> {
         let mut call = self.switch.prepare_invoke();
         call.key(keys.pauses()).key(keys.audit()).key(keys.seq());
-        call.arg(field).arg(value).arg(AUDIT_MAX);
+        call.arg(field).arg(value).arg(meant).arg(AUDIT_MAX);
         line_args(&mut call, audit);
         flag("switch", call.invoke_async(con).await?)
     }

@@ -12,6 +12,7 @@ use super::form::Form;
 use super::layout::{Failed, Page, go, may_act, reason_field, word};
 use super::session::Visit;
 use super::words::{moment, span};
+use crate::domain::UnixMillis;
 use crate::domain::state::Decision;
 use crate::ops::Room;
 use crate::ops::problem::Problem;
@@ -121,6 +122,13 @@ fn ask(verb: &str, account: &str, visit: &Visit) -> Markup {
     }
 }
 
+/// When the pause was set that the person saw.
+fn seen(form: &Form) -> Result<Option<UnixMillis>, Problem> {
+    let since = Some(form.get("since")).filter(|since| !since.is_empty());
+    let seen = since.map(UnixMillis::parse_rfc3339).transpose();
+    seen.map_err(|err| Problem::invalid("since", err.to_string()))
+}
+
 /// `POST /pause`.
 pub(super) async fn act(
     State(room): State<Arc<Room>>,
@@ -132,7 +140,7 @@ pub(super) async fn act(
     let desk = &room.parts.desk;
     let done = match form.get("do") {
         "pause" => desk.pause(account, &by).await?,
-        "resume" => desk.resume(account, &by).await?,
+        "resume" => desk.resume(account, &by, seen(&form)?).await?,
         _ => return Err(Problem::invalid("do", "must be pause or resume").into()),
     };
     tracing::info!(

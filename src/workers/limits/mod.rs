@@ -232,12 +232,14 @@ impl Limits {
         };
         if !failed {
             if !matches!(fuse.breaker, Breaker::Closed(_)) {
-                self.breaker(gateway, false);
+                self.breaker(gateway, None);
                 tracing::info!(gateway.name = %gateway, "the gateway answers: submits go on");
             }
             fuse.breaker.understood();
         } else if fuse.breaker.failed(now, fuse.policy) {
-            self.breaker(gateway, true);
+            // A failed trial says so again before that.
+            let until = now.plus(fuse.policy.open_ms.saturating_mul(2));
+            self.breaker(gateway, Some(until));
             tracing::error!(
                 gateway.name = %gateway,
                 wait_ms = fuse.policy.open_ms,
@@ -246,9 +248,9 @@ impl Limits {
         }
     }
 
-    fn breaker(&self, gateway: &GatewayName, open: bool) {
-        metrics::breaker(gateway.as_str(), open);
-        self.traffic.breaker(gateway, open);
+    fn breaker(&self, gateway: &GatewayName, until: Option<UnixMillis>) {
+        metrics::breaker(gateway.as_str(), until.is_some());
+        self.traffic.breaker(gateway, until);
     }
 
     /// The ledger stopped the submit of `record`. Says when to come back, and until `until` keeps

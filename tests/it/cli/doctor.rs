@@ -180,6 +180,10 @@ async fn parked_overdue_and_paused_refunds_requests_and_quarantine_are_counted()
     let _: String = shop.redis.run("XADD {refunds}:results 1000-0 event_id x");
     let _: String = shop.redis.run("XGROUP CREATE {refunds}:results books 0");
     says(&doctor(&shop), "results.books", "warning", &["slow or dead", "XGROUP DESTROY"]);
+    // Read, and then nothing more was heard of whoever read it.
+    let read = "XREADGROUP GROUP books me STREAMS {refunds}:results >";
+    let _: redis::Value = shop.redis.run(read);
+    says(&doctor(&shop), "results.books", "warning", &["0 results unread, 1 read and not"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

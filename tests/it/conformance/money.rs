@@ -144,7 +144,7 @@ async fn a_pause_of_an_account_stops_its_submits_only(on: Subject) {
     assert!(on.ledger().pause(&pause(Some("shop"), T0)).await.unwrap());
     let asked = [asks(&claims["R1"], Some((1, 9_999))), asks(&claims["R2"], None)];
     assert_eq!(clear(&on, &asked).await, [Cleared::Paused, Cleared::Go]);
-    assert!(on.ledger().resume(&pause(Some("shop"), T0)).await.unwrap());
+    assert!(on.ledger().resume(&pause(Some("shop"), T0), None).await.unwrap());
     assert_eq!(clear(&on, &asked).await, [Cleared::Go, Cleared::Go]);
 }
 
@@ -155,7 +155,7 @@ async fn a_pause_of_all_stops_every_account_until_it_ends(on: Subject) {
     on.ledger().pause(&pause(None, T0)).await.unwrap();
     on.ledger().pause(&pause(Some("shop"), T0)).await.unwrap();
     assert_eq!(clear(&on, &asked).await, [Cleared::Paused, Cleared::Paused]);
-    on.ledger().resume(&pause(None, T0)).await.unwrap();
+    on.ledger().resume(&pause(None, T0), None).await.unwrap();
     assert_eq!(clear(&on, &asked).await, [Cleared::Paused, Cleared::Go]);
 }
 
@@ -166,8 +166,11 @@ async fn a_pause_is_new_once_and_tells_who_and_why(on: Subject) {
     let again = refundd::ports::ledger::Pause { who: "bo".to_owned(), ..pause(None, at(3)) };
     assert!(!on.ledger().pause(&again).await.unwrap());
     assert_eq!(on.ledger().pauses().await.unwrap(), [all.clone(), shop.clone()]);
-    assert!(on.ledger().resume(&again).await.unwrap());
-    assert!(!on.ledger().resume(&again).await.unwrap());
+    // Whoever saw another pause lifts none.
+    assert!(!on.ledger().resume(&again, Some(at(3))).await.unwrap());
+    assert_eq!(on.ledger().pauses().await.unwrap().len(), 2);
+    assert!(on.ledger().resume(&again, Some(at(1))).await.unwrap());
+    assert!(!on.ledger().resume(&again, None).await.unwrap());
     assert_eq!(on.ledger().pauses().await.unwrap(), [shop]);
     let told: Vec<_> =
         on.audit().into_iter().map(|line| [line.action.to_owned(), line.subject]).collect();
@@ -257,7 +260,7 @@ async fn what_is_not_cleared_does_not_count(on: Subject) {
     let daily = Some((20_000, 500));
     on.ledger().pause(&pause(None, T0)).await.unwrap();
     assert_eq!(clear(&on, &[asks(&claims[0], daily)]).await, [Cleared::Paused]);
-    on.ledger().resume(&pause(None, T0)).await.unwrap();
+    on.ledger().resume(&pause(None, T0), None).await.unwrap();
     let mut forged = asks(&claims[0], daily);
     forged.lease.fence.number += 1;
     assert_eq!(clear(&on, &[forged]).await, [Cleared::Lost]);
@@ -352,7 +355,7 @@ async fn an_order_that_a_correction_has_overdrawn_sends_nothing_more(on: Subject
     assert_eq!(clear(&on, &[elsewhere]).await, [Cleared::Go], "an order of another gateway");
     on.ledger().pause(&pause(None, T0)).await.unwrap();
     assert_eq!(clear(&on, std::slice::from_ref(&second)).await, [Cleared::Paused]);
-    on.ledger().resume(&pause(None, T0)).await.unwrap();
+    on.ledger().resume(&pause(None, T0), None).await.unwrap();
     on.store(settle(&claims["R2"], Outcome::Failed, now), now).await;
     assert_eq!(clear(&on, &[second]).await, [Cleared::Lost]);
     let claims = by_number(on.claim_all(now.plus(60_000)).await);

@@ -23,7 +23,7 @@ async fn an_act_writes_state_result_order_and_audit_and_nothing_else() {
     let after = book.dump();
     assert!(after.of_key("due").is_empty() && after.of_key("leases").is_empty());
     assert_eq!(after.of_key("settled"), ["settled zset R1 @ 1700000000009"]);
-    assert_eq!(after.of_key("orders"), ["orders hash gw/g:P1 = 0|900||1700000060009|R1||"]);
+    assert_eq!(after.of_key("orders"), ["orders hash gw/g:P1 = 0|900||1700000060009|1|R1||"]);
     assert_eq!(after.of_key("seq"), ["seq string 4"]);
     assert!(after.of_key("states")[0].starts_with("states hash R1 = z{"));
     assert_eq!(after.of_key("results").len(), 2);
@@ -83,9 +83,9 @@ async fn a_switch_writes_its_field_and_a_line_and_is_gone_after_it() {
     "#);
     let paused = book.dump();
     assert!(!book.ledger.pause(&pause(Some("shop"), at(1))).await.unwrap());
-    assert!(!book.ledger.resume(&pause(None, at(1))).await.unwrap());
+    assert!(!book.ledger.resume(&pause(None, at(1)), None).await.unwrap());
     assert_eq!(book.dump(), paused);
-    assert!(book.ledger.resume(&pause(Some("shop"), at(2))).await.unwrap());
+    assert!(book.ledger.resume(&pause(Some("shop"), at(2)), None).await.unwrap());
     let after = book.dump();
     assert!(after.of_key("pauses").is_empty());
     assert_eq!((after.of_key("audit").len(), after.of_key("seq")[0]), (2, "seq string 2"));

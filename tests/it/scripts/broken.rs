@@ -186,7 +186,7 @@ async fn act_and_switch_write_nothing_if_any_key_has_the_wrong_type() {
             assert!(matches!(answer, Err(LedgerError::Refused(_))), "act {name}");
         }
         if ["audit", "seq", "pauses"].contains(&name) {
-            let answer = book.ledger.resume(&pause(None, T0)).await;
+            let answer = book.ledger.resume(&pause(None, T0), None).await;
             assert!(matches!(answer, Err(LedgerError::Refused(_))), "resume {name}");
             let answer = book.ledger.pause(&pause(Some("shop"), T0)).await;
             assert!(matches!(answer, Err(LedgerError::Refused(_))), "pause {name}");

@@ -66,7 +66,7 @@ async fn admit_writes_record_state_due_order_and_acknowledges() {
     bins hash n r - shop CAD = 2
     due zset R1 @ 1700000000000
     due zset R2 @ inf
-    orders hash gw/g:P1 = 501|900|R1|0|R1 R2|R2:1700000000000|gw/o:M1
+    orders hash gw/g:P1 = 501|900|R1|0|2|R1 R2|R2:1700000000000|gw/o:M1
     orders hash gw/o:M1 = =gw/g:P1
     refunds hash R1 = {"v":1,"s":"gw","a":"shop","c":500,"y":"CAD","g":"P1","o":"M1","p":900}
     refunds hash R2 = {"v":1,"s":"gw","a":"shop","c":1,"y":"CAD","o":"M1"}
@@ -182,7 +182,10 @@ async fn commit_of_a_success_ends_publishes_and_lets_the_next_go() {
         "R2 has its turn after the gap"
     );
     assert_eq!(dump.of_key("settled"), ["settled zset R1 @ 1700000000007"]);
-    assert_eq!(dump.of_key("orders"), ["orders hash gw/g:P1 = 1000|1000|R2|1700000060007|R1 R2||"]);
+    assert_eq!(
+        dump.of_key("orders"),
+        ["orders hash gw/g:P1 = 1000|1000|R2|1700000060007|2|R1 R2||"]
+    );
     assert!(dump.of_key("leases").is_empty());
     assert_eq!(
         dump.of_key("results"),

@@ -308,7 +308,7 @@ impl World {
         for account in [None, Some(AccountName::parse("shop").unwrap())] {
             let (who, reason) = ("ann".to_owned(), "over".to_owned());
             let resume = Pause { account, who, reason, at: self.clock.now() };
-            self.ledger.resume(&resume).await.expect("answers");
+            self.ledger.resume(&resume, None).await.expect("answers");
         }
         for _ in 0..8_000 {
             if !self.pending.is_empty() {

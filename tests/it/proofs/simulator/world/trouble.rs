@@ -38,7 +38,7 @@ impl World {
         if self.rng.bool() {
             self.ledger.pause(&pause).await.expect("answers");
         } else {
-            self.ledger.resume(&pause).await.expect("answers");
+            self.ledger.resume(&pause, None).await.expect("answers");
         }
     }
 
