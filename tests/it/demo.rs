@@ -1,6 +1,6 @@
 //! `refundd demo`: the whole thing on one machine, checked against the gateway's book.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -124,4 +124,23 @@ fn the_data_of_an_earlier_demo_are_not_taken_for_those_of_this_one() {
     assert!(told.contains("--data-dir must be an empty folder"), "{told}");
     let none = demo(folder.path(), &["--refunds", "0"]).output().unwrap();
     assert_eq!(none.status.code(), Some(2));
+}
+
+#[test]
+fn a_demo_that_stays_shows_its_dashboard_until_it_is_told_to_end() {
+    let folder = folder();
+    let mut child = demo(folder.path(), &["--refunds", "10", "--stay"]).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line =
+        told.find_map(|line| line.unwrap().strip_suffix("/ until Ctrl-C").map(str::to_owned));
+    let line = line.expect("the address, once the check is done");
+    let address = line.rsplit("http://").next().unwrap().to_owned();
+    let mut page = std::net::TcpStream::connect(&address).unwrap();
+    write!(page, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let answer = std::io::read_to_string(page).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("Money in flight"), "{answer}");
+    signal("-INT", &child.id().to_string());
+    assert_eq!(ended(&mut child).code(), Some(0), "it had done what it was to do");
+    assert_eq!(left_in(folder.path()), Vec::<PathBuf>::new());
 }

@@ -38,6 +38,9 @@ pub(in crate::cli) struct Args {
     /// Keep refundd's data in this empty folder instead of a temporary one that goes with the demo
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// Keep the dashboard up after the check, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
     /// The published results, one JSON object a line, instead of the tables
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -74,6 +77,10 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, C
                 shown = show(&scenario, &store, &service, &sandbox, context.output) => shown,
                 exit = signals.next() => Ok(exit),
             };
+            if args.stay && matches!(shown, Ok(Exit::Done)) {
+                context.output.note(&format!("dashboard at http://{address}/ until Ctrl-C"));
+                signals.next().await;
+            }
             service.stop().await;
             shown
         }
