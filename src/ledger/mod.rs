@@ -31,6 +31,9 @@ mod connection;
 mod embedded;
 mod gauge;
 mod held;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod hot;
 mod keys;
 mod memory;
 mod record;
