@@ -37,6 +37,8 @@ struct Cli {
 enum Command {
     /// The whole thing on this machine with nothing configured, checked against the gateway's book
     Demo(commands::demo::Args),
+    /// Refunds a second on this machine, and what each costs, checked against the gateway's book
+    Bench(commands::bench::Args),
     /// Intake and workers from the configuration, until SIGTERM or Ctrl-C
     Run,
     /// The gateway emulator alone, both protocols, with faults to switch on
@@ -137,6 +139,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
 async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => commands::demo::run(args, context).await,
+        Command::Bench(args) => commands::bench::run(args, context).await,
         Command::Run => commands::run::run(context).await,
         Command::Sandbox(args) => commands::sandbox::run(args, context).await,
         Command::Enqueue(args) => commands::enqueue::run(*args, context).await,
@@ -160,6 +163,7 @@ impl Command {
     fn json(&self) -> bool {
         match self {
             Self::Demo(args) => args.json,
+            Self::Bench(args) => args.json,
             Self::Show(args) => args.json,
             Self::List(args) => args.json,
             Self::Results(args) => args.json,

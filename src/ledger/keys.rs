@@ -23,6 +23,12 @@ impl Keys {
         format!("{}:{name}", self.tag)
     }
 
+    /// Matches every key of the namespace and no other, for `SCAN`.
+    pub fn pattern(&self) -> String {
+        // None of the characters that a namespace may have means anything in a pattern.
+        self.key("*")
+    }
+
     /// Stream; order systems write, intake reads by consumer group and deletes what it has taken.
     pub fn requests(&self) -> String {
         self.key("requests")

@@ -29,7 +29,11 @@ mod checkup;
 mod clock;
 mod connection;
 mod embedded;
+mod gauge;
 mod held;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod hot;
 mod keys;
 mod memory;
 mod record;
@@ -45,6 +49,7 @@ pub use checkup::{Checkup, Group, Requests, Server, Streams};
 pub use clock::{RedisClock, keep_in_step};
 pub use connection::{Connector, Health};
 pub use embedded::Embedded;
+pub use gauge::{Gauge, Reading, Spent};
 pub use keys::Keys;
 pub use memory::{Backup, MemoryLedger};
 pub use redis::{Losses, RedisLedger};

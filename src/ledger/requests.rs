@@ -53,17 +53,18 @@ impl RedisRequests {
         cmd.query_async(&mut con).await.map(EntryId).map_err(map_error)
     }
 
-    /// Appends many requests in one round trip, in order.
+    /// Appends many requests in one round trip, in order; answers their entries.
     ///
     /// # Errors
     /// As [`Self::push`]; some may be there.
-    pub async fn push_all(&self, requests: &[Vec<u8>]) -> Result<(), LedgerError> {
+    pub async fn push_all(&self, requests: &[Vec<u8>]) -> Result<Vec<EntryId>, LedgerError> {
         let mut pipe = redis::pipe();
         for request in requests {
             pipe.cmd("XADD").arg(self.keys.requests()).arg("*").arg("request");
-            pipe.arg(request.as_slice()).ignore();
+            pipe.arg(request.as_slice());
         }
-        pipe.query_async(&mut self.con.clone()).await.map_err(map_error)
+        let entries = pipe.query_async::<Vec<String>>(&mut self.con.clone()).await;
+        Ok(entries.map_err(map_error)?.into_iter().map(EntryId).collect())
     }
 
     /// Makes the group, reading from the beginning of the stream. Harmless to repeat.

@@ -5,6 +5,7 @@
 //! | `GET /healthz` | `{"ok":true}` |
 //! | `GET /book` | the whole book ([`BookSnapshot`](super::BookSnapshot)) |
 //! | `GET /book/totals` | its sums only ([`Totals`](super::Totals)) |
+//! | `GET /arrivals` | when requests came in ([`Arrival`](super::Arrival)), if the settings say so |
 //! | `GET /faults` | the rules that are on ([`FaultPlan`](super::FaultPlan)) |
 //! | `PUT /faults` | replaces them |
 //! | `POST /orders` | adds paid orders: a list of [`PaidOrder`](super::PaidOrder) |
@@ -36,6 +37,10 @@ pub(super) fn answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) 
             let totals = lock(&shared.book).totals(now);
             said(&totals)
         }
+        (&Method::GET, "/arrivals") => match shared.arrivals.all() {
+            Some(arrivals) => said(&arrivals),
+            None => refused(StatusCode::NOT_FOUND, &"arrivals are not kept; see the settings"),
+        },
         (&Method::GET, "/faults") => said(&shared.faults.plan()),
         (&Method::PUT, "/faults") => match serde_json::from_slice::<FaultPlan>(body) {
             Ok(plan) => {
@@ -48,7 +53,7 @@ pub(super) fn answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) 
             Ok(orders) => add(shared, orders),
             Err(err) => refused(StatusCode::BAD_REQUEST, &err),
         },
-        (_, "/healthz" | "/book" | "/book/totals" | "/faults" | "/orders") => {
+        (_, "/healthz" | "/book" | "/book/totals" | "/arrivals" | "/faults" | "/orders") => {
             refused(StatusCode::METHOD_NOT_ALLOWED, &"method not allowed")
         }
         _ => refused(StatusCode::NOT_FOUND, &"no such path"),

@@ -10,6 +10,7 @@
 //! | [`terms`], [`book`] | orders, refunds and the money that went out |
 //! | [`snapshot`] | the book as a judge reads it, and what must never be in it |
 //! | [`faults`] | which request is disturbed, and how |
+//! | `arrivals` | when requests came in, for a benchmark |
 //! | `exchange` | one request against the book: where a fault meets the money |
 //! | `iotpay`, `ionlinepay`, `wire` | the spelling of the two protocols |
 //! | `server`, `link`, `control` | HTTP, connections that can be reset, the paths for people |
@@ -20,6 +21,7 @@
 //! Refunds that an outage must not lose are kept: the book outlives its server, so that
 //! [`Running::kill`] and [`Sandbox::listen`] on the same address play a gateway that was away.
 
+mod arrivals;
 pub mod book;
 mod control;
 mod exchange;
@@ -46,6 +48,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use arrivals::Arrival;
 pub use book::Book;
 pub use faults::{Fault, FaultPlan, On, Rule};
 pub use settings::{Duplicates, Lines, Settings};
@@ -54,6 +57,7 @@ pub use terms::{OrderError, PaidOrder, Standing};
 
 use crate::domain::UnixMillis;
 use crate::ports::Clock;
+use arrivals::Arrivals;
 use exchange::lock;
 use faults::Faults;
 use link::{Door, Links};
@@ -71,6 +75,7 @@ struct Shared {
     faults: Faults,
     clock: Arc<dyn Clock>,
     nonces: AtomicU64,
+    arrivals: Arrivals,
 }
 
 impl Shared {
@@ -103,6 +108,7 @@ impl Sandbox {
             faults: Faults::new(settings.faults.clone()),
             clock,
             nonces: AtomicU64::new(0),
+            arrivals: Arrivals::new(settings.arrivals),
             settings,
         }))
     }

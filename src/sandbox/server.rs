@@ -142,6 +142,7 @@ impl Conversation {
 
     /// A request that was understood: disturb it before, run it, disturb the answer.
     async fn handle(self, route: Route, request: Request) -> Response<Body> {
+        self.shared.arrivals.note(&request);
         let chosen = self.shared.faults.choose(request.op(), request.refund_no());
         match &chosen.fault {
             Some(Fault::ResetBefore) => return self.cut(),

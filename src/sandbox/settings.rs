@@ -31,6 +31,9 @@ pub struct Settings {
     pub processing_polls: u32,
     /// Which lines an iOnline Pay query by refund number returns. Default [`Lines::OwnOnly`].
     pub lines: Lines,
+    /// Whether the moment of each request is kept, for `GET /arrivals`. Default `false`: the list grows
+    /// for as long as the sandbox runs.
+    pub arrivals: bool,
     /// The IOTPay side.
     pub iotpay: Iotpay,
     /// The iOnline Pay side.
@@ -48,6 +51,7 @@ impl Default for Settings {
             settle_after_ms: 0,
             processing_polls: 0,
             lines: Lines::OwnOnly,
+            arrivals: false,
             iotpay: Iotpay::default(),
             ionlinepay: Ionlinepay::default(),
             faults: FaultPlan::default(),

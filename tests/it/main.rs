@@ -9,6 +9,7 @@
 
 mod support;
 
+mod bench;
 mod browser;
 mod cli;
 mod clock;

@@ -2,10 +2,12 @@
 
 pub(super) mod act;
 pub(super) mod audit;
+pub(super) mod bench;
 pub(super) mod config;
 pub(super) mod demo;
 pub(super) mod doctor;
 pub(super) mod enqueue;
+mod folder;
 pub(super) mod list;
 pub(super) mod pause;
 pub(super) mod results;

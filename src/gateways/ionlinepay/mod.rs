@@ -14,6 +14,9 @@
 
 mod answers;
 pub mod codes;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod hot;
 mod wire;
 
 use std::sync::Arc;

@@ -12,6 +12,9 @@
 //! Adapter for the ports [`RefundSubmitter`] and [`RefundQuerier`]. It decides nothing.
 
 pub mod codes;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod hot;
 mod wire;
 
 use std::collections::BTreeMap;

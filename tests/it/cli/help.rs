@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::{assert_told, call, folder};
 
 /// Every command of the contract that this version has.
-const COMMANDS: [&str; 17] = [
-    "demo", "run", "sandbox", "enqueue", "show", "list", "results", "check", "release", "resolve",
-    "abandon", "pause", "resume", "audit", "doctor", "config", "schema",
+const COMMANDS: [&str; 18] = [
+    "demo", "bench", "run", "sandbox", "enqueue", "show", "list", "results", "check", "release",
+    "resolve", "abandon", "pause", "resume", "audit", "doctor", "config", "schema",
 ];
 
 #[test]

@@ -6,11 +6,11 @@ mod report;
 mod scenario;
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Signals;
+use super::folder::Folder;
 use crate::app::{self, Service, Store};
 use crate::cli::progress;
 use crate::cli::{CliError, Context, Exit, Output};
@@ -50,7 +50,7 @@ pub(in crate::cli) struct Args {
 /// started is stopped.
 pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let mut signals = Signals::listen()?;
-    let folder = Folder::make(args.data_dir.clone())?;
+    let folder = Folder::make("demo", args.data_dir.clone())?;
     let scenario = Scenario::new(args.refunds, args.faults);
     let sandbox = Sandbox::start(scenario.sandbox_settings());
     let sandbox = sandbox
@@ -169,53 +169,4 @@ async fn collect(store: &Store, scenario: &Scenario, out: Output) -> Result<Resu
     }
     bar.finish();
     Ok(results)
-}
-
-/// The folder of the demo's data; a temporary one goes with it.
-struct Folder {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl Folder {
-    fn make(wanted: Option<PathBuf>) -> Result<Self, CliError> {
-        let Some(path) = wanted else {
-            return Self::temporary();
-        };
-        let cannot = |err| CliError::Io(format!("cannot use {}", path.display()), err);
-        std::fs::create_dir_all(&path).map_err(cannot)?;
-        // Refunds of an earlier demo would not be in the book of this one.
-        if std::fs::read_dir(&path).map_err(cannot)?.next().is_some() {
-            let rule = format!("--data-dir must be an empty folder, {} is not", path.display());
-            return Err(CliError::Usage(rule));
-        }
-        Ok(Self { path, temporary: false })
-    }
-
-    /// A folder that was not there before: never one that somebody has put in our way.
-    fn temporary() -> Result<Self, CliError> {
-        let base = std::env::temp_dir().join(format!("refundd-demo-{}", std::process::id()));
-        let mut path = base.clone();
-        for n in 1.. {
-            match std::fs::create_dir(&path) {
-                Err(err) if err.kind() == ErrorKind::AlreadyExists && n < 100 => {
-                    path = base.with_extension(n.to_string());
-                }
-                Err(err) => {
-                    return Err(CliError::Io(format!("cannot make {}", path.display()), err));
-                }
-                Ok(()) => break,
-            }
-        }
-        Ok(Self { path, temporary: true })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if self.temporary {
-            // Nothing in it is worth a failure.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
 }
