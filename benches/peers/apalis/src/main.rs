@@ -155,7 +155,7 @@ async fn main() -> Result<(), Error> {
         .parallelize(tokio::spawn)
         .build(move |step: Step| {
             let work = handler.clone();
-            async move { work.step(step).await }
+            async move { work.step(step).await.inspect_err(|err| eprintln!("a job failed: {err}")) }
         });
     let feed_and_wait = async {
         work.feed(&refunds[first..]).await?;
@@ -176,13 +176,11 @@ async fn main() -> Result<(), Error> {
     let seconds = began.elapsed().as_secs_f64();
 
     check(&work, &refunds, polls).await?;
-    let figures = serde_json::json!({
-        "contender": "apalis-redis",
-        "settled_per_second": (u32::try_from(total).map(f64::from)? / seconds).round(),
-        "seconds": (seconds * 1000.0).round() / 1000.0,
-        "settled": total,
-    });
-    println!("{figures}");
+    let rate = u32::try_from(total).map(f64::from)? / seconds;
+    let (name, rate) = ("apalis-redis", rate.round());
+    println!(
+        r#"{{"contender":"{name}","settled_per_second":{rate},"seconds":{seconds:.3},"settled":{total}}}"#
+    );
     Ok(())
 }
 
