@@ -62,6 +62,7 @@ pub(super) fn findings(view: &View, parts: &Parts, now: UnixMillis) -> Vec<Findi
         found.push(Finding::new(Severity::Bad, "Redis away", trouble, advice, None));
     }
     if let Some(last) = &view.last {
+        let now = view.as_of(now);
         gateways(&traffic(&last.reports, &parts.accounts, now), &mut found);
         workers(&last.reports, now, &mut found);
         refunds(&last.figures, now, &mut found);

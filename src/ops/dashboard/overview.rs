@@ -66,6 +66,7 @@ pub(super) fn sections(view: &View, parts: &Parts, now: UnixMillis) -> Vec<Secti
     let old = view.trouble.is_some();
     let mut all = vec![state(view, &found), age(view, now)];
     let Some(last) = &view.last else { return all };
+    let now = view.as_of(now);
     let each: [(&'static str, &str, Markup); 7] = [
         ("risk", "At risk", risk(last, now)),
         ("money", "Money in flight", money_table::in_flight(&last.figures)),

@@ -155,11 +155,16 @@ fn parts(watch: &Arc<Made>) -> Parts {
 }
 
 async fn drawn(watch: &Arc<Made>, board: &Board) -> (String, String) {
+    drawn_after(watch, board, 4_000).await
+}
+
+/// The same, looked at so many ms after [`NOW`].
+async fn drawn_after(watch: &Arc<Made>, board: &Board, ms: u64) -> (String, String) {
     let parts = parts(watch);
     let view = board.view(&parts).await;
-    let all = sections(&view, &parts, NOW.plus(4_000));
+    let all = sections(&view, &parts, NOW.plus(ms));
     let text = all.into_iter().map(|section| section.html).collect();
-    (text, title(&findings(&view, &parts, NOW)))
+    (text, title(&findings(&view, &parts, NOW.plus(ms))))
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,4 +220,22 @@ async fn a_failed_reading_keeps_the_last_figures_and_says_so_without_addresses()
     assert_eq!(title, "▲ Redis away – refundd");
     assert!(old.contains("Old figures: as of 22:13:20 UTC, 4 s ago."), "{old}");
     assert!(old.contains("999.99\u{a0}CAD") && old.contains("class=\"old\""), "{old}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_outage_of_redis_hides_is_judged_as_of_the_last_reading() {
+    let made = Arc::new(Made(Mutex::new(Some(figures()))));
+    let board = Board::default();
+    drawn(&made, &board).await;
+    *made.0.lock().unwrap() = None;
+    tokio::time::advance(Duration::from_mins(1)).await;
+    // A minute later every report is older than a living process would leave it.
+    let (old, _) = drawn_after(&made, &board, 60_000).await;
+    assert!(old.contains("Old figures: as of 22:13:20 UTC, 1 min ago."), "{old}");
+    for kept in ["30 (75.0 %)", "▲ breaker open", "✓ alive", "Gateway gw does not answer"] {
+        assert!(old.contains(kept), "no {kept:?} in {old}");
+    }
+    for invented in ["No worker has been heard of", "no calls"] {
+        assert!(!old.contains(invented), "{invented:?} in {old}");
+    }
 }
