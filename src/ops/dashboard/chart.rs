@@ -75,7 +75,7 @@ pub(super) fn chart(history: &[Sample], now: UnixMillis, slo_ms: u64) -> Markup 
             figcaption {
                 span.key.settled { "succeeded" } " " span.key.failed { "failed" } " "
                 span.key.oldest { "age of the oldest unsettled" } " "
-                span.key.slo { "its limit, " (span(slo_ms)) }
+                span.key.slo { "its limit, " (span(slo_ms)) ", which does not hold at a gateway" }
                 (told)
             }
         }
