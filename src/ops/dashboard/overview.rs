@@ -204,7 +204,7 @@ fn settle(last: &Reading, now: UnixMillis) -> Markup {
             div { dt { "p95" } dd { (told(950)) } }
             div { dt { "p99" } dd { (told(990)) } }
         }
-        (chart::chart(&last.history, now, SETTLE_SLO_MS))
+        (chart::chart(&last.history, &last.figures, now, SETTLE_SLO_MS))
     }
 }
 
