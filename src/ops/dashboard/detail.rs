@@ -48,13 +48,14 @@ pub(super) async fn page(
     let done = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "done")
         .and_then(|(_, value)| flash(&value));
+    let title = format!("{refund_no} {} – refundd", seen.record.state.kind().as_str());
+    let look = Look { seen, pauses, at: parts.clock.now() };
     let main = html! {
         p.path { a href="/refunds" { "Refunds" } " / " (refund_no) }
         h1 { "Refund " (refund_no) }
         @if let Some(done) = done { div.banner.good role="status" { p { "✓ " (done) } } }
-        @for section in sections(&seen, &pauses, parts, &visit, parts.clock.now()) { (PreEscaped(section.html)) }
+        @for section in sections(&look, false, parts, &visit) { (PreEscaped(section.html)) }
     };
-    let title = format!("{refund_no} {} – refundd", seen.record.state.kind().as_str());
     let live = Some(format!("/events?refund={refund_no}"));
     Ok(Page { title: &title, here: "/refunds", live, main }.show(&visit))
 }
@@ -82,33 +83,59 @@ fn flash(action: &str) -> Option<&'static str> {
     }
 }
 
-/// Everything on the page that changes by itself.
-pub(super) fn sections(
-    seen: &Stored,
-    pauses: &[Pause],
+/// A refund as it was read, for its page.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// The refund.
+    pub(super) seen: Stored,
+    /// What was paused then.
+    pub(super) pauses: Vec<Pause>,
+    /// When it was read.
+    pub(super) at: UnixMillis,
+}
+
+/// Everything on the page that changes by itself; marked as old if nothing newer can be read.
+pub(super) fn sections(look: &Look, old: bool, parts: &Parts, visit: &Visit) -> Vec<Section> {
+    let Look { seen, pauses, at } = look;
+    let view = RefundView::of(seen, pauses);
+    let asof = html! { p.asof { "As of " (clock(*at)) " · version " (view.version) } };
+    let title = format!("{} {} – refundd", view.refund_no, view.state);
+    let state = html! { div data-title=(title) { (standing(seen, &view, pauses, *at)) } };
+    let facts = facts(seen, &view, *at);
+    let mut all = vec![
+        Section::new("asof", "", false, &asof),
+        Section::new("state", "", old, &state),
+        Section::new("actions", "What you can do", old, &actions(seen, parts, visit)),
+        Section::new("facts", "What was asked, and what is known", old, &facts),
+    ];
+    if !view.statuses.is_empty() {
+        let lines = lines(&view.statuses, seen.record.refund.currency);
+        all.push(Section::new("lines", "The gateway's lines", old, &lines));
+    }
+    all.push(Section::new("timeline", "Timeline", old, &timeline(&seen.record)));
+    all
+}
+
+/// The same while the refund cannot be read: why, since when, and what was known of it, if anything was.
+pub(super) fn old_sections(
+    last: Option<&Look>,
+    trouble: &str,
     parts: &Parts,
     visit: &Visit,
     now: UnixMillis,
 ) -> Vec<Section> {
-    let view = RefundView::of(seen, pauses);
-    let asof = html! { p.asof { "As of " (clock(now)) " · version " (view.version) } };
-    let title = format!("{} {} – refundd", view.refund_no, view.state);
-    let mut all = vec![
-        Section::new("asof", "", false, &asof),
-        Section::new(
-            "state",
-            "",
-            false,
-            &html! { div data-title=(title) { (standing(seen, &view, pauses, now)) } },
-        ),
-        Section::new("actions", "What you can do", false, &actions(seen, parts, visit)),
-        Section::new("facts", "What was asked, and what is known", false, &facts(seen, &view, now)),
-    ];
-    if !view.statuses.is_empty() {
-        let lines = lines(&view.statuses, seen.record.refund.currency);
-        all.push(Section::new("lines", "The gateway's lines", false, &lines));
-    }
-    all.push(Section::new("timeline", "Timeline", false, &timeline(&seen.record)));
+    let asof = html! {
+        div data-title="▲ old – refundd" {
+            div.banner.bad {
+                p { strong { "▲ Alarm: " (trouble) "." } " What you see is old"
+                    @if let Some(last) = last { ": as of " (clock(last.at)) ", " (span(now.since(last.at))) " ago" } "." }
+                p.advice { "No refund is lost or paid twice by this. The page goes on by itself as soon as it can be read again." }
+            }
+        }
+    };
+    let mut all = last.map_or_else(Vec::new, |last| sections(last, true, parts, visit));
+    all.retain(|section| section.id != "asof");
+    all.insert(0, Section::new("asof", "", false, &asof));
     all
 }
 
