@@ -136,6 +136,47 @@ async fn the_open_page_of_a_refund_says_that_redis_is_away_and_comes_back_with_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_server_stands_still_says_so_and_recovers() {
+    let house = House::open().await;
+    house.go("/").await;
+    house.browser.says("#state", "Nothing is wrong").await;
+    let is_connected = "return document.getElementById('connection').hidden";
+    assert_eq!(house.browser.ask(is_connected).await, json!(true));
+    // The connection stays open, and nothing comes on it any more.
+    house.shop.signal(0, "STOP");
+    house.browser.says("#connection", "Disconnected since").await;
+    let title = house.browser.ask("return document.title").await;
+    assert!(title.as_str().unwrap().contains("▲ disconnected"), "{title}");
+    house.shop.signal(0, "CONT");
+    house.browser.until("the page to be connected again", is_connected).await;
+    house.park("W-still").await;
+    house.browser.says("#state", "1 refund parked").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_while_a_person_selects_text_is_shown_when_they_let_go() {
+    let house = House::open().await;
+    let browser = &house.browser;
+    house.go("/").await;
+    browser.says("#state", "Nothing is wrong").await;
+    let select = |id: &str| {
+        format!("window.getSelection().selectAllChildren(document.getElementById('{id}'))")
+    };
+    browser.ask(&select("risk")).await;
+    house.park("W-select").await;
+    browser.says("#state", "1 refund parked").await;
+    let selected = "return window.getSelection().toString().includes('Oldest unsettled')";
+    assert_eq!(browser.ask(selected).await, json!(true), "the selection stays");
+    browser.ask("window.getSelection().removeAllRanges()").await;
+    browser.says("#risk", "for a person to decide").await;
+    // Nothing keeps an alarm from being seen.
+    browser.ask(&select("state")).await;
+    house.park("W-select-2").await;
+    browser.says("#state", "2 refunds parked").await;
+    assert_eq!(house.complaints().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_loses_its_server_says_so_and_comes_back_with_it() {
     let mut house = House::with(DESK, Scheme::Dark, |toml| toml).await;
     let port = house.address.clone();
