@@ -16,7 +16,8 @@ use super::session::Visit;
 use super::timeline::timeline;
 use super::words::{clock, count, moment, money, span};
 use crate::contract::{EvidenceV1, GradeV1, RefundView, StatusV1};
-use crate::domain::{Currency, RefundNo, UnixMillis};
+use crate::domain::refund::HistoryLine;
+use crate::domain::{Currency, EventKind, RefundNo, UnixMillis};
 use crate::operator::{ActError, Action};
 use crate::ops::auth::network_of;
 use crate::ops::refunds::number;
@@ -47,13 +48,13 @@ pub(super) async fn page(
     let pauses = parts.desk.pauses().await?;
     let done = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "done")
-        .and_then(|(_, value)| flash(&value));
+        .and_then(|(_, value)| flash(&value, &seen.record.history));
     let title = format!("{refund_no} {} – refundd", seen.record.state.kind().as_str());
     let look = Look { seen, pauses, at: parts.clock.now() };
     let main = html! {
         p.path { a href="/refunds" { "Refunds" } " / " (refund_no) }
         h1 { "Refund " (refund_no) }
-        @if let Some(done) = done { div.banner.good role="status" { p { "✓ " (done) } } }
+        @if let Some(done) = done { div.banner.(done.class) role="status" { p { (done.text) } } }
         @for section in sections(&look, false, parts, &visit) { (PreEscaped(section.html)) }
     };
     let live = Some(format!("/events?refund={refund_no}"));
@@ -70,17 +71,39 @@ fn unknown(refund_no: &RefundNo, visit: &Visit) -> Response {
     page.show_as(StatusCode::NOT_FOUND, Some(visit))
 }
 
-/// What was done, told on the page that follows. Only these words: an address cannot say others.
-fn flash(action: &str) -> Option<&'static str> {
-    match action {
-        "check" => Some("The gateway is being asked; the answer appears below."),
-        "release" => Some("Released: the gateway is asked first, and what it says decides."),
-        "resolve" => Some("Resolved: the end is recorded and the result published."),
-        "abandon" => {
-            Some("Abandoned: refundd stops working on it. Nothing was cancelled at the gateway.")
+/// What the page that follows an action says of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Flash {
+    class: &'static str,
+    text: &'static str,
+}
+
+/// What was done, told on the page that follows. The words are ours, and an address alone is believed
+/// nothing: done is what stands in the history.
+fn flash(action: &str, history: &[HistoryLine]) -> Option<Flash> {
+    let (event, text) = match action {
+        // A check is not in the history, only what the gateway answers is.
+        "check" => {
+            let text = "What the gateway answers appears below.";
+            return Some(Flash { class: "look", text });
         }
-        _ => None,
+        "release" => (
+            EventKind::Released,
+            "✓ Released: the gateway is asked first, and what it says decides.",
+        ),
+        "resolve" => {
+            (EventKind::Resolved, "✓ Resolved: the end is recorded and the result published.")
+        }
+        "abandon" => (
+            EventKind::Abandoned,
+            "✓ Abandoned: refundd stops working on it. Nothing was cancelled at the gateway.",
+        ),
+        _ => return None,
+    };
+    if history.iter().any(|line| line.event == event) {
+        return Some(Flash { class: "good", text });
     }
+    Some(Flash { class: "look", text: "See below what was recorded." })
 }
 
 /// A refund as it was read, for its page.
@@ -261,11 +284,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_by_its_network_and_a_flash_only_from_its_list() {
+    fn what_was_done_is_told_only_as_far_as_the_history_has_it() {
+        let line = |event| HistoryLine {
+            at: UnixMillis::new(0),
+            last_at: UnixMillis::new(0),
+            times: 1,
+            event,
+            note: String::new(),
+        };
+        for (word, _) in ACTIONS {
+            assert!(!flash(word, &[]).unwrap().text.contains('✓'), "{word}");
+        }
+        let resolved = flash("resolve", &[line(EventKind::Resolved)]).unwrap();
+        assert!(resolved.class == "good" && resolved.text.starts_with("✓ Resolved"));
+        let other = flash("abandon", &[line(EventKind::Resolved)]).unwrap();
+        assert_eq!(other.text, "See below what was recorded.");
+        assert_eq!(flash("you have won", &[]), None);
+    }
+
+    #[test]
+    fn an_address_is_shown_by_its_network() {
         assert_eq!(payer("203.0.113.7"), "203.0.113.0/24");
         assert_eq!(payer("2001:db8:1:2::7"), "2001:db8:1::/48");
         assert_eq!(payer("<b>"), "not an address");
-        assert!(ACTIONS.iter().all(|(word, _)| flash(word).is_some()));
-        assert_eq!(flash("you have won"), None);
     }
 }

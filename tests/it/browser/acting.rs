@@ -75,16 +75,18 @@ async fn a_pause_is_set_and_lifted_with_a_reason() {
     browser.says("h1", "Pause the submits of shop-ca?").await;
     browser.type_in("#reason", "the gateway has asked for it").await;
     browser.click("form.act button").await;
-    browser.says("main", "Done").await;
+    browser.says("main", "See below what is paused now").await;
     browser.says("tbody", "the gateway has asked for it").await;
     browser.picture("paused-1280-light").await;
     house.go("/").await;
     browser.says("#state", "1 pause in force").await;
     house.go("/pause").await;
     browser.click("a[href='/pause?do=resume&account=shop-ca']").await;
+    let lifts = browser.says(".facts", "the gateway has asked for it").await;
+    assert!(lifts.contains("loopback"), "whose pause it lifts: {lifts}");
     browser.type_in("#reason", "it is back").await;
     browser.click("form.act button").await;
-    browser.says("main", "Done").await;
+    browser.says("main", "See below what is paused now").await;
     house.settle("A-3").await;
     assert_eq!(house.complaints().await, [""; 0]);
 }

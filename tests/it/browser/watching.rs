@@ -211,7 +211,7 @@ async fn without_scripts_every_page_shows_the_same_data() {
     browser.click("a[href='/refunds/W-plain/check']").await;
     browser.type_in("#reason", "somebody called").await;
     browser.click("form.act button").await;
-    browser.says("main", "The gateway is being asked").await;
+    browser.says("main", "What the gateway answers appears below").await;
     house.shop.push(&request("W-late", "shop-ca"));
     house.shop.results(2).await;
     house.go("/refunds").await;
