@@ -161,6 +161,12 @@ async fn a_session_has_the_role_of_its_token_on_pages_and_none_on_the_api() {
 async fn tokens_cannot_be_guessed_by_the_form() {
     let desk = Desk::with(with_tokens).await;
     let word = hidden(&desk.get("/login").await, "form_word");
+    // What is no form of ours, or has a right token, uses up no try.
+    for _ in 0..6 {
+        let foreign = desk.send("/login", &[], &[("form_word", "0"), ("token", "a guess")]).await;
+        assert_eq!(foreign.status, 403);
+        desk.sign_in("read").await;
+    }
     for _ in 0..5 {
         let wrong = desk.send("/login", &[], &[("form_word", &word), ("token", "a guess")]).await;
         assert_eq!(wrong.status, 401);
