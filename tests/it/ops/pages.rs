@@ -350,3 +350,15 @@ async fn while_redis_is_away_the_last_figures_are_shown_as_old_and_never_as_zero
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_what_has_settled_begins_with_the_newest_and_says_so() {
+    let desk = Desk::open().await;
+    for no in ["R-1", "R-2"] {
+        desk.push(&request(no, "shop-ca")).await;
+        desk.reaches(no, "settled").await;
+    }
+    let page = desk.get("/refunds?state=settled").await.text;
+    let at = |no: &str| page.find(&format!("href=\"/refunds/{no}\"")).unwrap();
+    assert!(at("R-2") < at("R-1"), "{page}");
+}
