@@ -90,3 +90,27 @@ async fn a_pause_is_set_and_lifted_with_a_reason() {
     house.settle("A-3").await;
     assert_eq!(house.complaints().await, [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_refunds_of_one_reason_are_checked_together() {
+    let house = House::open().await;
+    let browser = &house.browser;
+    house.park("A-4").await;
+    house.park("A-5").await;
+    house.go("/").await;
+    browser.click("a[href='/attention?reason=discrepancy']").await;
+    let asked = browser.says("main", "This is about 2 refunds").await;
+    assert!(asked.contains("10.00") && asked.contains("Nothing has been done yet"), "{asked}");
+    browser.click("input[value=check]").await;
+    browser.type_in("#reason", "the gateway has mended its amounts").await;
+    browser.click("form.act button").await;
+    browser.says("h1", "check: 2 of 2 done").await;
+    browser.picture("bulk-1280-light").await;
+    for no in ["A-4", "A-5"] {
+        assert!(browser.text("tbody").await.contains(no));
+        let audited = house.audited(no);
+        assert_eq!(audited.len(), 1, "{audited:?}");
+        assert_eq!(audited[0]["action"], "check");
+    }
+    assert_eq!(house.complaints().await, [""; 0]);
+}
