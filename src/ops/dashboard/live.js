@@ -108,7 +108,8 @@
       if (source.readyState !== EventSource.CLOSED) return;
       // Refused outright, as after the end of the session: the page itself says why.
       source.close();
-      fetch(address.startsWith("/events?") ? location.pathname : "/", { redirect: "manual" })
+      const page = address.startsWith("/events?") ? location.pathname : "/";
+      fetch(page, { redirect: "manual", signal: AbortSignal.timeout(SILENCE) })
         .then((answer) => (answer.type === "opaqueredirect" ? location.reload() : setTimeout(open, 3000)))
         .catch(() => setTimeout(open, 3000));
     };
