@@ -52,7 +52,8 @@ pub enum TakenAs {
 /// One page of refunds.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RefundPage {
-    /// The refunds, in no promised order. A refund that changes meanwhile may be on two pages.
+    /// The refunds: with `state` the oldest first, settled ones the newest first; without it in no
+    /// promised order. A refund that changes meanwhile may be on two pages.
     pub refunds: Vec<RefundView>,
     /// Send it as `cursor` for the next page; left out on the last one. A page may be short or empty
     /// and still have a next one.

@@ -46,6 +46,15 @@ pub(super) struct View {
     pub(super) last: Option<Arc<Reading>>,
 }
 
+impl View {
+    /// The moment by which ages are told: now, or that of the last reading while nothing newer can be
+    /// read. By the clock of today an outage would make workers look gone and gateways unused.
+    pub(super) fn as_of(&self, now: UnixMillis) -> UnixMillis {
+        let old = self.last.as_ref().filter(|_| self.trouble.is_some());
+        old.map_or(now, |last| last.figures.at)
+    }
+}
+
 /// Keeps the last reading.
 #[derive(Debug, Default)]
 pub(in crate::ops) struct Board {

@@ -32,24 +32,39 @@ fn cause(text: &str) -> Result<ParkCause, Problem> {
 }
 
 /// Parked refunds of a cause, as the API lists them.
-fn query_of(cause: ParkCause) -> String {
+fn query_of(cause: ParkCause, cursor: Option<&str>) -> String {
     let most = MOST.to_string();
     let mut query = Serializer::new(String::new());
     query.append_pair("state", StateKind::Parked.as_str());
-    query.append_pair("reason", cause.as_str()).append_pair("limit", &most).finish()
+    query.append_pair("reason", cause.as_str()).append_pair("limit", &most);
+    if let Some(cursor) = cursor {
+        query.append_pair("cursor", cursor);
+    }
+    query.finish()
 }
 
-/// `GET /attention?reason=…`: what would be acted on. Changes nothing.
+/// The address that goes on where a look has ended.
+fn further(cause: ParkCause, cursor: &str) -> String {
+    let mut query = Serializer::new(String::new());
+    query.append_pair("reason", cause.as_str()).append_pair("cursor", cursor);
+    format!("/attention?{}", query.finish())
+}
+
+/// `GET /attention?reason=…`, with `cursor` to look further: what would be acted on. Changes nothing.
 pub(super) async fn page(
     State(room): State<Arc<Room>>,
     Extension(visit): Extension<Visit>,
     uri: Uri,
 ) -> Result<Response, Failed> {
     let query = uri.query().unwrap_or_default();
-    let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "reason");
-    let cause = cause(wanted.as_ref().map_or("", |(_, value)| value))?;
+    let of = |wanted: &str| {
+        let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.into_owned())
+    };
+    let cause = cause(of("reason").as_deref().unwrap_or_default())?;
+    let cursor = of("cursor");
     let parts = &room.parts;
-    let all = asked(&query_of(cause))?;
+    let all = asked(&query_of(cause, cursor.as_deref()))?;
     let (mut found, next) = gather(parts, &all).await?;
     found.sort_by_key(|stored| stored.record.admitted_at);
     let more = next.is_some() || found.len() > MOST;
@@ -59,14 +74,28 @@ pub(super) async fn page(
         p.path { a href="/" { "Overview" } " / parked: " (cause.as_str()) }
         h1 { "Parked: " (cause.as_str()) }
         p { (cause_words(cause.as_str())) "." }
-        @if found.is_empty() { p.nothing { "✓ No refund is parked for this reason now." } }
+        @if found.is_empty() { (none(cause, cursor.is_some(), next.as_deref())) }
         @else {
             (question(&found, cause, more, &visit))
             (table(&found, &pauses, parts.clock.now()))
+            @if let Some(next) = &next { p { a rel="next" href=(further(cause, next)) { "Look further" } } }
         }
     };
     let title = format!("Parked: {} – refundd", cause.as_str());
     Ok(Page { title: &title, here: "/", live: None, main }.show(&visit))
+}
+
+/// That nothing was found: for sure only after a look from the beginning to the end.
+fn none(cause: ParkCause, went_on: bool, next: Option<&str>) -> Markup {
+    html! {
+        @if let Some(next) = next {
+            p.nothing { "None among those looked at so far; there are more to look at." }
+            p { a.button rel="next" href=(further(cause, next)) { "Look further" } }
+        } @else if went_on {
+            p.nothing { "None among the rest." }
+            p { a href={ "/attention?reason=" (cause.as_str()) } { "Look from the beginning" } }
+        } @else { p.nothing { "✓ No refund is parked for this reason now." } }
+    }
 }
 
 fn question(found: &[Stored], cause: ParkCause, more: bool, visit: &Visit) -> Markup {
@@ -78,7 +107,7 @@ fn question(found: &[Stored], cause: ParkCause, more: bool, visit: &Visit) -> Ma
     html! {
         div.banner.look {
             p { strong { "This is about " (counted(sum.refunds, "refund")) ", " (sum.money()) "." }
-                @if more { " There are more; at most " (MOST) " are acted on at once, the rest after that." } }
+                @if more { " There may be more; at most " (MOST) " are acted on at once, the rest after that." } }
             p { "Nothing has been done yet." }
         }
         form.act method="post" action="/attention" {
@@ -176,6 +205,20 @@ fn result(action: Action, cause: ParkCause, told: &[Told], done: usize) -> Marku
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_none_is_parked_is_said_only_after_a_whole_look() {
+        let told = |went_on, next| none(ParkCause::Horizon, went_on, next).into_string();
+        assert!(told(false, None).contains("✓ No refund is parked for this reason now."));
+        for (went_on, next) in [(false, Some("17.R-1")), (true, Some("17.R-1")), (true, None)] {
+            let text = told(went_on, next);
+            assert!(!text.contains('✓'), "{text}");
+            let further = text.contains("/attention?reason=horizon&amp;cursor=17.R-1\"");
+            assert_eq!(further, next.is_some(), "{text}");
+        }
+        let query = query_of(ParkCause::Horizon, Some("17.R-1"));
+        assert_eq!(asked(&query).unwrap().cursor.as_deref(), Some("17.R-1"));
+    }
 
     #[test]
     fn an_item_is_a_refund_and_the_version_that_was_shown() {

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use super::quantile::ended_as;
 use super::words::{count, minute, span};
 use crate::domain::UnixMillis;
-use crate::domain::state::Outcome;
-use crate::ports::figures::Sample;
+use crate::domain::state::{Outcome, StateKind};
+use crate::ports::figures::{Ended, Figures, Sample};
 
 /// How much time the chart shows, ms.
 pub(super) const DAY_MS: u64 = 86_400_000;
@@ -36,13 +36,34 @@ pub(super) struct Slot {
     pub(super) oldest_ms: u64,
 }
 
-/// What happened between each sample and the one before.
-pub(super) fn slots(history: &[Sample]) -> Vec<Slot> {
-    let of = |pair: &[Sample], outcome| {
-        let ended = |at: usize| pair.get(at).map_or(0, |one| ended_as(&one.ended, outcome));
+/// What is known of one moment.
+#[derive(Clone, Copy)]
+struct Mark<'a> {
+    at: UnixMillis,
+    oldest_at: Option<UnixMillis>,
+    ended: &'a [Ended],
+}
+
+impl<'a> Mark<'a> {
+    fn of(sample: &'a Sample) -> Self {
+        Self { at: sample.at, oldest_at: sample.oldest_at, ended: &sample.ended }
+    }
+}
+
+/// What happened between each sample and the one before, and since the last one.
+pub(super) fn slots(history: &[Sample], figures: &Figures) -> Vec<Slot> {
+    let running = figures.oldest.iter().filter(|(state, _)| *state != StateKind::Parked);
+    let oldest_at = running.map(|(_, at)| *at).min();
+    let current = Mark { at: figures.at, oldest_at, ended: &figures.ended };
+    let mut marks: Vec<_> = history.iter().map(Mark::of).collect();
+    if marks.last().is_some_and(|last| last.at < current.at) {
+        marks.push(current);
+    }
+    let of = |pair: &[Mark<'_>], outcome| {
+        let ended = |at: usize| pair.get(at).map_or(0, |one| ended_as(one.ended, outcome));
         ended(1).saturating_sub(ended(0))
     };
-    let slot = |pair: &[Sample]| {
+    let slot = |pair: &[Mark<'_>]| {
         let last = pair.last()?;
         Some(Slot {
             at: last.at,
@@ -51,20 +72,21 @@ pub(super) fn slots(history: &[Sample]) -> Vec<Slot> {
             oldest_ms: last.oldest_at.map_or(0, |oldest| last.at.since(oldest)),
         })
     };
-    history.windows(2).filter_map(slot).collect()
+    marks.windows(2).filter_map(slot).collect()
 }
 
 /// The chart, and the same as a table.
-pub(super) fn chart(history: &[Sample], now: UnixMillis, slo_ms: u64) -> Markup {
-    let slots = slots(history);
-    if slots.is_empty() {
-        return html! { p.quiet { "The chart begins with the second sample, a minute after the first start." } };
-    }
+pub(super) fn chart(history: &[Sample], figures: &Figures, now: UnixMillis, slo_ms: u64) -> Markup {
+    let slots = slots(history, figures);
+    let (Some(first), false) = (history.first(), slots.is_empty()) else {
+        return html! { p.quiet { "The chart begins with the first sample, at most a minute after the first start." } };
+    };
     let settled: u64 = slots.iter().map(|slot| slot.settled).sum();
     let failed: u64 = slots.iter().map(|slot| slot.failed).sum();
     let oldest = slots.iter().map(|slot| slot.oldest_ms).max().unwrap_or(0);
     let told = format!(
-        "In the last 24 hours {} succeeded and {} failed; the oldest unsettled refund was at most {} old.",
+        "In the last {} {} succeeded and {} failed; the oldest unsettled refund was at most {} old.",
+        span(now.since(first.at)),
         count(settled),
         count(failed),
         span(oldest)
@@ -75,7 +97,7 @@ pub(super) fn chart(history: &[Sample], now: UnixMillis, slo_ms: u64) -> Markup 
             figcaption {
                 span.key.settled { "succeeded" } " " span.key.failed { "failed" } " "
                 span.key.oldest { "age of the oldest unsettled" } " "
-                span.key.slo { "its limit, " (span(slo_ms)) }
+                span.key.slo { "its limit, " (span(slo_ms)) ", which does not hold at a gateway" }
                 (told)
             }
         }
@@ -94,7 +116,7 @@ fn drawing(slots: &[Slot], now: UnixMillis, slo_ms: u64, told: &str) -> Markup {
     let slo_y = LINE - scaled(slo_ms, oldest, LINE);
     html! {
         // Text stays outside: the drawing is as wide as the page, and would stretch it.
-        p.scale { (count(most)) " in a quarter of an hour" }
+        p.scale { (count(most)) " in the highest bar" }
         (frame(BARS, told, &html! {
             @for slot in slots {
                 @let x = place(slot.at, begin);
@@ -170,7 +192,8 @@ fn table(slots: &[Slot]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::figures::{Ended, SETTLE_BOUNDS_MS};
+    use crate::ports::figures::SETTLE_BOUNDS_MS;
+    use crate::ports::ledger::Counts;
 
     fn sample(minutes: i64, succeeded: u64, failed: u64) -> Sample {
         let ended = |outcome, count| {
@@ -190,22 +213,43 @@ mod tests {
         }
     }
 
+    fn figures(minutes: i64, succeeded: u64, failed: u64) -> Figures {
+        let Sample { at, ended, oldest_at, .. } = sample(minutes, succeeded, failed);
+        Figures {
+            at,
+            counts: Counts::default(),
+            levels: Vec::new(),
+            oldest: oldest_at.map(|at| (StateKind::Requested, at)).into_iter().collect(),
+            ended,
+            oldest_request: None,
+            groups: Vec::new(),
+            losses: 0,
+            lost_at: None,
+        }
+    }
+
     #[test]
     fn a_bar_is_what_ended_since_the_sample_before() {
-        let slots = slots(&[sample(0, 10, 0), sample(15, 30, 1), sample(30, 5, 1)]);
+        let history = [sample(0, 10, 0), sample(15, 30, 1), sample(30, 5, 1)];
+        let slots = slots(&history, &figures(34, 9, 2));
         let told: Vec<_> = slots.iter().map(|slot| (slot.settled, slot.failed)).collect();
-        assert_eq!(told, [(20, 1), (0, 0)], "a count that went back is none");
+        assert_eq!(told, [(20, 1), (0, 0), (4, 1)], "a count that went back is none");
+        assert_eq!(slots[2].at, UnixMillis::new(34 * 60_000), "the last bar ends now");
         assert_eq!(slots[1].oldest_ms, 30 * 60_000);
     }
 
     #[test]
-    fn a_chart_needs_two_samples_and_stays_inside_its_frame() {
+    fn a_chart_begins_with_the_first_sample_and_stays_inside_its_frame() {
         let now = UnixMillis::new(1_440 * 60_000);
-        let none = chart(&[sample(0, 1, 0)], now, 900_000).into_string();
-        assert!(!none.contains("<svg") && none.contains("second sample"), "{none}");
+        let none = chart(&[], &figures(1_440, 9_216, 7), now, 900_000).into_string();
+        assert!(!none.contains("<svg") && none.contains("first sample"), "{none}");
+        let young = chart(&[sample(1_437, 1, 0)], &figures(1_440, 6, 2), now, 900_000);
+        let young = young.into_string();
+        assert!(young.contains("In the last 3 min 5 succeeded and 2 failed"), "{young}");
+        assert!(young.contains("<svg") && !young.contains("quarter of an hour"), "{young}");
         let history: Vec<_> =
             (0..=96).map(|n| sample(n * 15, u64::try_from(n * n).unwrap(), 7)).collect();
-        let drawn = chart(&history, now, 900_000).into_string();
+        let drawn = chart(&history, &figures(1_440, 9_216, 7), now, 900_000).into_string();
         assert!(drawn.contains("<svg") && !drawn.contains("style="), "{drawn}");
         for name in [" x=\"", " y=\"", "height=\""] {
             for found in drawn.split(name).skip(1) {

@@ -16,7 +16,8 @@ use super::session::Visit;
 use super::timeline::timeline;
 use super::words::{clock, count, moment, money, span};
 use crate::contract::{EvidenceV1, GradeV1, RefundView, StatusV1};
-use crate::domain::{Currency, RefundNo, UnixMillis};
+use crate::domain::refund::HistoryLine;
+use crate::domain::{Currency, EventKind, RefundNo, UnixMillis};
 use crate::operator::{ActError, Action};
 use crate::ops::auth::network_of;
 use crate::ops::refunds::number;
@@ -47,14 +48,15 @@ pub(super) async fn page(
     let pauses = parts.desk.pauses().await?;
     let done = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "done")
-        .and_then(|(_, value)| flash(&value));
+        .and_then(|(_, value)| flash(&value, &seen.record.history));
+    let title = format!("{refund_no} {} – refundd", seen.record.state.kind().as_str());
+    let look = Look { seen, pauses, at: parts.clock.now() };
     let main = html! {
         p.path { a href="/refunds" { "Refunds" } " / " (refund_no) }
         h1 { "Refund " (refund_no) }
-        @if let Some(done) = done { div.banner.good role="status" { p { "✓ " (done) } } }
-        @for section in sections(&seen, &pauses, parts, &visit, parts.clock.now()) { (PreEscaped(section.html)) }
+        @if let Some(done) = done { div.banner.(done.class) role="status" { p { (done.text) } } }
+        @for section in sections(&look, false, parts, &visit) { (PreEscaped(section.html)) }
     };
-    let title = format!("{refund_no} {} – refundd", seen.record.state.kind().as_str());
     let live = Some(format!("/events?refund={refund_no}"));
     Ok(Page { title: &title, here: "/refunds", live, main }.show(&visit))
 }
@@ -69,46 +71,94 @@ fn unknown(refund_no: &RefundNo, visit: &Visit) -> Response {
     page.show_as(StatusCode::NOT_FOUND, Some(visit))
 }
 
-/// What was done, told on the page that follows. Only these words: an address cannot say others.
-fn flash(action: &str) -> Option<&'static str> {
-    match action {
-        "check" => Some("The gateway is being asked; the answer appears below."),
-        "release" => Some("Released: the gateway is asked first, and what it says decides."),
-        "resolve" => Some("Resolved: the end is recorded and the result published."),
-        "abandon" => {
-            Some("Abandoned: refundd stops working on it. Nothing was cancelled at the gateway.")
-        }
-        _ => None,
-    }
+/// What the page that follows an action says of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Flash {
+    class: &'static str,
+    text: &'static str,
 }
 
-/// Everything on the page that changes by itself.
-pub(super) fn sections(
-    seen: &Stored,
-    pauses: &[Pause],
+/// What was done, told on the page that follows. The words are ours, and an address alone is believed
+/// nothing: done is what stands in the history.
+fn flash(action: &str, history: &[HistoryLine]) -> Option<Flash> {
+    let (event, text) = match action {
+        // A check is not in the history, only what the gateway answers is.
+        "check" => {
+            let text = "What the gateway answers appears below.";
+            return Some(Flash { class: "look", text });
+        }
+        "release" => (
+            EventKind::Released,
+            "✓ Released: the gateway is asked first, and what it says decides.",
+        ),
+        "resolve" => {
+            (EventKind::Resolved, "✓ Resolved: the end is recorded and the result published.")
+        }
+        "abandon" => (
+            EventKind::Abandoned,
+            "✓ Abandoned: refundd stops working on it. Nothing was cancelled at the gateway.",
+        ),
+        _ => return None,
+    };
+    if history.iter().any(|line| line.event == event) {
+        return Some(Flash { class: "good", text });
+    }
+    Some(Flash { class: "look", text: "See below what was recorded." })
+}
+
+/// A refund as it was read, for its page.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// The refund.
+    pub(super) seen: Stored,
+    /// What was paused then.
+    pub(super) pauses: Vec<Pause>,
+    /// When it was read.
+    pub(super) at: UnixMillis,
+}
+
+/// Everything on the page that changes by itself; marked as old if nothing newer can be read.
+pub(super) fn sections(look: &Look, old: bool, parts: &Parts, visit: &Visit) -> Vec<Section> {
+    let Look { seen, pauses, at } = look;
+    let view = RefundView::of(seen, pauses);
+    let asof = html! { p.asof { "As of " (clock(*at)) " · version " (view.version) } };
+    let title = format!("{} {} – refundd", view.refund_no, view.state);
+    let state = html! { div data-title=(title) { (standing(seen, &view, pauses, *at)) } };
+    let facts = facts(seen, &view, *at);
+    let mut all = vec![
+        Section::new("asof", "", false, &asof),
+        Section::new("state", "", old, &state),
+        Section::new("actions", "What you can do", old, &actions(seen, parts, visit)),
+        Section::new("facts", "What was asked, and what is known", old, &facts),
+    ];
+    if !view.statuses.is_empty() {
+        let lines = lines(&view.statuses, seen.record.refund.currency);
+        all.push(Section::new("lines", "The gateway's lines", old, &lines));
+    }
+    all.push(Section::new("timeline", "Timeline", old, &timeline(&seen.record)));
+    all
+}
+
+/// The same while the refund cannot be read: why, since when, and what was known of it, if anything was.
+pub(super) fn old_sections(
+    last: Option<&Look>,
+    trouble: &str,
     parts: &Parts,
     visit: &Visit,
     now: UnixMillis,
 ) -> Vec<Section> {
-    let view = RefundView::of(seen, pauses);
-    let asof = html! { p.asof { "As of " (clock(now)) " · version " (view.version) } };
-    let title = format!("{} {} – refundd", view.refund_no, view.state);
-    let mut all = vec![
-        Section::new("asof", "", false, &asof),
-        Section::new(
-            "state",
-            "",
-            false,
-            &html! { div data-title=(title) { (standing(seen, &view, pauses, now)) } },
-        ),
-        Section::new("actions", "What you can do", false, &actions(seen, parts, visit)),
-        Section::new("facts", "What was asked, and what is known", false, &facts(seen, &view, now)),
-    ];
-    if !view.statuses.is_empty() {
-        let lines = lines(&view.statuses, seen.record.refund.currency);
-        all.push(Section::new("lines", "The gateway's lines", false, &lines));
-    }
-    all.push(Section::new("timeline", "Timeline", false, &timeline(&seen.record)));
+    let asof = html! {
+        div data-title="▲ old – refundd" {
+            div.banner.bad {
+                p { strong { "▲ Alarm: " (trouble) "." } " What you see is old"
+                    @if let Some(last) = last { ": as of " (clock(last.at)) ", " (span(now.since(last.at))) " ago" } "." }
+                p.advice { "No refund is lost or paid twice by this. The page goes on by itself as soon as it can be read again." }
+            }
+        }
+    };
+    let mut all = last.map_or_else(Vec::new, |last| sections(last, true, parts, visit));
+    all.retain(|section| section.id != "asof");
+    all.insert(0, Section::new("asof", "", false, &asof));
     all
 }
 
@@ -234,11 +284,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_by_its_network_and_a_flash_only_from_its_list() {
+    fn what_was_done_is_told_only_as_far_as_the_history_has_it() {
+        let line = |event| HistoryLine {
+            at: UnixMillis::new(0),
+            last_at: UnixMillis::new(0),
+            times: 1,
+            event,
+            note: String::new(),
+        };
+        for (word, _) in ACTIONS {
+            assert!(!flash(word, &[]).unwrap().text.contains('✓'), "{word}");
+        }
+        let resolved = flash("resolve", &[line(EventKind::Resolved)]).unwrap();
+        assert!(resolved.class == "good" && resolved.text.starts_with("✓ Resolved"));
+        let other = flash("abandon", &[line(EventKind::Resolved)]).unwrap();
+        assert_eq!(other.text, "See below what was recorded.");
+        assert_eq!(flash("you have won", &[]), None);
+    }
+
+    #[test]
+    fn an_address_is_shown_by_its_network() {
         assert_eq!(payer("203.0.113.7"), "203.0.113.0/24");
         assert_eq!(payer("2001:db8:1:2::7"), "2001:db8:1::/48");
         assert_eq!(payer("<b>"), "not an address");
-        assert!(ACTIONS.iter().all(|(word, _)| flash(word).is_some()));
-        assert_eq!(flash("you have won"), None);
     }
 }

@@ -8,14 +8,18 @@ use crate::domain::state::StateKind;
 use crate::ops::Parts;
 use crate::ports::figures::{Figures, GONE_MS, Report};
 
-/// How old a refund that is not parked may become before it settles, ms: 15 minutes.
-pub(super) const SETTLE_SLO_MS: u64 = 900_000;
+/// How old a refund may become that no gateway is known to hold, ms: six hours, as in the alerts
+/// (`deploy/prometheus/`). What a gateway holds may take days, and what is parked waits for a person.
+pub(super) const SETTLE_SLO_MS: u64 = 21_600_000;
 
 /// A request that was not taken in for longer is worth a look, ms.
 const INTAKE_SLO_MS: u64 = 60_000;
 
-/// How long a loss of writes stays on the banner, ms: a day.
-const LOSS_SHOWN_MS: u64 = 86_400_000;
+/// A consumer that has left a result for longer is worth a look, ms: 15 minutes.
+const CONSUMER_SLO_MS: u64 = 900_000;
+
+/// How long a possible loss of writes stays on the banner, ms: an hour, as in the alerts.
+const LOSS_SHOWN_MS: u64 = 3_600_000;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +42,7 @@ pub(super) struct Finding {
     /// What to do.
     pub(super) advice: &'static str,
     /// Where to look.
-    pub(super) link: Option<&'static str>,
+    pub(super) link: Option<String>,
 }
 
 impl Finding {
@@ -47,8 +51,9 @@ impl Finding {
         short: impl Into<String>,
         text: impl Into<String>,
         advice: &'static str,
-        link: Option<&'static str>,
+        link: Option<&str>,
     ) -> Self {
+        let link = link.map(str::to_owned);
         Self { severity, short: short.into(), text: text.into(), advice, link }
     }
 }
@@ -62,9 +67,11 @@ pub(super) fn findings(view: &View, parts: &Parts, now: UnixMillis) -> Vec<Findi
         found.push(Finding::new(Severity::Bad, "Redis away", trouble, advice, None));
     }
     if let Some(last) = &view.last {
+        let now = view.as_of(now);
         gateways(&traffic(&last.reports, &parts.accounts, now), &mut found);
         workers(&last.reports, now, &mut found);
         refunds(&last.figures, now, &mut found);
+        consumers(&last.figures, now, &mut found);
         losses(&last.figures, now, &mut found);
         if !last.pauses.is_empty() {
             let text = format!(
@@ -108,10 +115,22 @@ fn workers(reports: &[Report], now: UnixMillis, found: &mut Vec<Finding>) {
     }
 }
 
-/// When the oldest refund was admitted that has not ended and is not parked.
+/// When the oldest refund was admitted that has not ended, is not parked, and that no gateway is known
+/// to hold.
 pub(super) fn oldest(figures: &Figures) -> Option<(StateKind, UnixMillis)> {
-    let running = figures.oldest.iter().filter(|(state, _)| *state != StateKind::Parked);
+    let is_ours = |state| !matches!(state, StateKind::Parked | StateKind::Processing);
+    let running = figures.oldest.iter().filter(|(state, _)| is_ours(*state));
     running.copied().min_by_key(|(_, at)| *at)
+}
+
+/// When the oldest refund of one state was admitted.
+pub(super) fn oldest_of(figures: &Figures, state: StateKind) -> Option<UnixMillis> {
+    figures.oldest.iter().find(|(of, _)| *of == state).map(|(_, at)| *at)
+}
+
+/// The list of a state, which begins with its oldest refund.
+pub(super) fn list_of(state: StateKind) -> String {
+    format!("/refunds?state={}", state.as_str())
 }
 
 /// How much is in one state.
@@ -126,10 +145,15 @@ pub(super) fn in_state(figures: &Figures, state: StateKind) -> Sum {
 fn refunds(figures: &Figures, now: UnixMillis, found: &mut Vec<Finding>) {
     if let Some((state, at)) = oldest(figures).filter(|(_, at)| now.since(*at) > SETTLE_SLO_MS) {
         let age = span(now.since(at));
-        let text = format!("The oldest unsettled refund is {age} old ({})", state.as_str());
-        let advice = "Above the limit of 15 min. Card refunds may take days; others should not: look at the oldest.";
-        let link = Some("/refunds?age=15m");
-        found.push(Finding::new(Severity::Look, format!("oldest {age}"), text, advice, link));
+        let text = format!(
+            "The oldest refund that no gateway is known to hold is {age} old ({})",
+            state.as_str()
+        );
+        let advice = "Above the limit of 6 h. A not_before, a pause or an earlier refund of its order explains much: \
+                      look at the oldest.";
+        let link = list_of(state);
+        let short = format!("oldest {age}");
+        found.push(Finding::new(Severity::Look, short, text, advice, Some(&link)));
     }
     let parked = in_state(figures, StateKind::Parked);
     if parked.refunds > 0 {
@@ -151,13 +175,33 @@ fn refunds(figures: &Figures, now: UnixMillis, found: &mut Vec<Finding>) {
     }
 }
 
+fn consumers(figures: &Figures, now: UnixMillis, found: &mut Vec<Finding>) {
+    for group in &figures.groups {
+        let Some(at) = group.oldest_at.filter(|at| now.since(*at) > CONSUMER_SLO_MS) else {
+            continue;
+        };
+        let text = format!(
+            "Consumer group {} has left a result unread or unacknowledged for {}",
+            group.name,
+            span(now.since(at))
+        );
+        let advice = "The program that reads it does not know how these refunds ended: see whether it runs. Nothing \
+                      that it has not read is trimmed.";
+        found.push(Finding::new(Severity::Look, "results unread", text, advice, Some("#backlog")));
+    }
+}
+
 fn losses(figures: &Figures, now: UnixMillis, found: &mut Vec<Finding>) {
     let recent = figures.lost_at.filter(|at| now.since(*at) <= LOSS_SHOWN_MS);
     if let Some(at) = recent {
-        let text = format!("Redis lost writes {} ago", span(now.since(at)));
-        let advice = "Refunds of that time are asked about before anything is sent. Find out why Redis lost them: \
-                      appendfsync always, noeviction, no failover without the newest data.";
-        found.push(Finding::new(Severity::Bad, "writes lost", text, advice, Some("#safety")));
+        let text = format!(
+            "Redis was restarted or replaced {} ago and may have lost writes",
+            span(now.since(at))
+        );
+        let advice = "Whatever seems unsent is asked about before it is sent, so nothing is paid twice. After a clean \
+                      restart there is nothing to do; after a failover or a restored copy have producers push again, \
+                      under the same numbers.";
+        found.push(Finding::new(Severity::Look, "Redis restarted", text, advice, Some("#safety")));
     }
 }
 

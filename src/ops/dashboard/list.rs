@@ -14,7 +14,7 @@ use super::search::{AGES, Held, form};
 use super::session::Visit;
 use super::words::{count, money, span};
 use crate::contract::next_of;
-use crate::domain::state::{Outcome, RefundState};
+use crate::domain::state::{Outcome, RefundState, StateKind};
 use crate::domain::{GatewayName, OrderRef, UnixMillis};
 use crate::ops::problem::Problem;
 use crate::ops::refunds::{self, asked};
@@ -47,7 +47,11 @@ pub(super) async fn page(
         }
         (found, None)
     };
-    found.sort_by_key(|stored| stored.record.admitted_at);
+    let by_state = held.q.is_empty() && !held.state.is_empty();
+    if !by_state {
+        // Pages of a state come in its order; a scan and a search have none.
+        found.sort_by_key(|stored| stored.record.admitted_at);
+    }
     let main = html! {
         h1 { "Refunds" }
         (form(parts, &held))
@@ -56,10 +60,21 @@ pub(super) async fn page(
         @else { (table(&found, &pauses, now)) }
         @if let Some(next) = next {
             p { a.button rel="next" href=(further(&held, &next)) { "Next page" }
-                " " span.quiet { "Pages are in no order; the oldest of each comes first." } }
+                " " span.quiet { (order_words(&held.state)) } }
         }
     };
     Ok(Page { title: "Refunds – refundd", here: "/refunds", live: None, main }.show(&visit))
+}
+
+/// In which order pages come.
+fn order_words(state: &str) -> &'static str {
+    if state.is_empty() {
+        "Pages are in no order; the oldest of each comes first."
+    } else if state == StateKind::Settled.as_str() {
+        "What has settled last comes first."
+    } else {
+        "The oldest come first."
+    }
 }
 
 fn count_of(found: &[Stored]) -> String {

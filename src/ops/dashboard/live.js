@@ -6,7 +6,11 @@
   if (!address || !window.EventSource) return;
   const connection = document.getElementById("connection");
   const main = document.getElementById("main");
+  // The server says something every second. Silence for so many ms is a connection that is dead and
+  // does not say so, as behind a router that has forgotten it.
+  const SILENCE = 10000;
   let lost = null;
+  let heard = Date.now();
 
   // What people have opened, or are reading with the keyboard, must survive a replacement.
   const place = (element) => {
@@ -22,13 +26,24 @@
     if (found) found.focus({ preventScroll: true });
   };
 
+  // What came while its place was in use, by id: the server will not send it again.
+  const kept = new Map();
+  const again = () => {
+    for (const fresh of [...kept.values()]) replace(fresh);
+  };
+
   const replace = (fresh) => {
     const old = document.getElementById(fresh.id);
+    kept.delete(fresh.id);
     if (!old || old.outerHTML === fresh.outerHTML) return;
     const selected = window.getSelection();
     const selecting = selected && !selected.isCollapsed && selected.anchorNode && old.contains(selected.anchorNode);
     const editing = old.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
-    if (selecting || editing) return;
+    // Nothing keeps what is wrong, and how old all of this is, from being seen.
+    if ((selecting || editing) && !["state", "asof"].includes(fresh.id)) {
+      kept.set(fresh.id, fresh);
+      return;
+    }
     const focused = old.contains(document.activeElement) ? place(document.activeElement) : null;
     const scrolled = [...old.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
     for (const details of fresh.querySelectorAll("details[id]")) {
@@ -70,25 +85,45 @@
     if (text && !document.title.startsWith("▲")) document.title = "▲ disconnected – refundd";
   };
 
+  const disconnected = (since) => {
+    lost = lost || since;
+    const time = lost.toISOString().slice(11, 19);
+    say(`▲ Disconnected since ${time} UTC: what you see is old. Trying again.`);
+  };
+
+  let source = null;
   const open = () => {
-    const source = new EventSource(address);
+    source = new EventSource(address);
     source.onopen = () => {
       lost = null;
+      heard = Date.now();
       say("");
     };
-    source.addEventListener("parts", (event) => show(event.data));
+    source.addEventListener("parts", (event) => {
+      heard = Date.now();
+      show(event.data);
+    });
     source.onerror = () => {
-      lost = lost || new Date();
-      const since = lost.toISOString().slice(11, 19);
-      say(`▲ Disconnected since ${since} UTC: what you see is old. Trying again.`);
+      disconnected(new Date());
       if (source.readyState !== EventSource.CLOSED) return;
       // Refused outright, as after the end of the session: the page itself says why.
       source.close();
-      fetch(address.startsWith("/events?") ? location.pathname : "/", { redirect: "manual" })
+      const page = address.startsWith("/events?") ? location.pathname : "/";
+      fetch(page, { redirect: "manual", signal: AbortSignal.timeout(SILENCE) })
         .then((answer) => (answer.type === "opaqueredirect" ? location.reload() : setTimeout(open, 3000)))
         .catch(() => setTimeout(open, 3000));
     };
-    window.addEventListener("pagehide", () => source.close(), { once: true });
   };
   open();
+  window.addEventListener("pagehide", () => source.close(), { once: true });
+  document.addEventListener("selectionchange", again);
+  document.addEventListener("focusout", () => setTimeout(again));
+
+  setInterval(() => {
+    if (Date.now() - heard < SILENCE || source.readyState === EventSource.CLOSED) return;
+    disconnected(new Date(heard));
+    heard = Date.now();
+    source.close();
+    open();
+  }, 1000);
 })();

@@ -12,8 +12,9 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::response::Response;
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
+use super::board::reason;
 use super::layout::Failed;
 use super::overview::Section;
 use super::session::Visit;
@@ -37,6 +38,8 @@ struct Listener {
     ticks: Interval,
     stop: watch::Receiver<bool>,
     sent: HashMap<&'static str, String>,
+    /// The refund as it was last read.
+    last: Option<detail::Look>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -56,7 +59,7 @@ pub(super) async fn events(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stop = room.stop.clone();
     let sent = HashMap::new();
-    let listener = Listener { room, visit, refund_no, ticks, stop, sent, _slot: slot };
+    let listener = Listener { room, visit, refund_no, ticks, stop, sent, last: None, _slot: slot };
     let body = Body::from_stream(stream::unfold(listener, next));
     let mut response = Response::new(body);
     let kind = HeaderValue::from_static("text/event-stream");
@@ -74,40 +77,46 @@ async fn next(mut listener: Listener) -> Option<(Result<Bytes, Infallible>, List
     if !listener.room.sessions.lasts(&listener.visit, Instant::now()) {
         return None;
     }
-    let event = match listener.look().await {
-        Some(sections) => listener.news(sections),
-        // A comment: it keeps the connection, and says nothing.
-        None => ": nothing could be read\n\n".to_owned(),
-    };
+    let sections = listener.look().await;
+    let event = news(&mut listener.sent, sections);
     Some((Ok(Bytes::from(event)), listener))
 }
 
 impl Listener {
-    async fn look(&self) -> Option<Vec<Section>> {
+    async fn look(&mut self) -> Vec<Section> {
         let parts = &self.room.parts;
         let view = self.room.board.view(parts).await;
         let now = parts.clock.now();
         let Some(refund_no) = &self.refund_no else {
-            return Some(overview::sections(&view, parts, now));
+            return overview::sections(&view, parts, now);
         };
-        let seen = tokio::time::timeout(EVERY, parts.ledger.find(refund_no)).await.ok()?.ok()??;
-        let pauses = view.last.as_ref().map_or(&[][..], |last| &last.pauses);
-        Some(detail::sections(&seen, pauses, parts, &self.visit, now))
-    }
-
-    /// One event with every part that is not what it was.
-    fn news(&mut self, sections: Vec<Section>) -> String {
-        let mut event = "event: parts\n".to_owned();
-        let mut any = false;
-        for Section { id, html } in sections {
-            if self.sent.get(id) != Some(&html) {
-                data(&mut event, &html);
-                any = true;
-                self.sent.insert(id, html);
+        let trouble = match timeout(EVERY, parts.ledger.find(refund_no)).await {
+            Ok(Ok(Some(seen))) => {
+                let pauses = view.last.as_ref().map(|last| last.pauses.clone());
+                let look = detail::Look { seen, pauses: pauses.unwrap_or_default(), at: now };
+                let sections = detail::sections(&look, false, parts, &self.visit);
+                self.last = Some(look);
+                return sections;
             }
-        }
-        if any { event + "\n" } else { ": nothing new\n\n".to_owned() }
+            Ok(Ok(None)) => "this refund is not stored any more",
+            Ok(Err(err)) => reason(&err),
+            Err(_) => "Redis does not answer",
+        };
+        detail::old_sections(self.last.as_ref(), trouble, parts, &self.visit, now)
     }
+}
+
+/// One event with every part that is not what it was, and always the one that tells the age of the
+/// rest: a page that hears nothing for a while takes its connection for dead.
+fn news(sent: &mut HashMap<&'static str, String>, sections: Vec<Section>) -> String {
+    let mut event = "event: parts\n".to_owned();
+    for Section { id, html } in sections {
+        if id == "asof" || sent.get(id) != Some(&html) {
+            data(&mut event, &html);
+            sent.insert(id, html);
+        }
+    }
+    event + "\n"
 }
 
 /// Text as lines of data; a line break of any kind only parts lines.
@@ -122,6 +131,15 @@ fn data(event: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_event_tells_the_age_and_otherwise_what_is_new() {
+        let section = |id, html: &str| Section { id, html: html.to_owned() };
+        let parts = || vec![section("asof", "A"), section("state", "S")];
+        let mut sent = HashMap::new();
+        assert_eq!(news(&mut sent, parts()), "event: parts\ndata: A\ndata: S\n\n");
+        assert_eq!(news(&mut sent, parts()), "event: parts\ndata: A\n\n");
+    }
 
     #[test]
     fn text_cannot_end_an_event_or_begin_another() {

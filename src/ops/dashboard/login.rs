@@ -68,7 +68,10 @@ pub(super) async fn enter(
     }
     let peer = head.extensions.get::<Peer>().copied();
     let now = Instant::now();
-    if let Err(wait_s) = room.attempts.allow(&network(peer), now) {
+    // Only a form of ours counts as a try: no other page can make somebody's browser use theirs up.
+    let form = Form::read(&head.headers, body, &nobody(&room)).await?;
+    let owner = room.tokens.owner(form.get("token").trim().as_bytes()).cloned();
+    if let Err(wait_s) = room.attempts.judge(&network(peer), owner.is_some(), now) {
         metrics::denied("login_limit");
         tracing::warn!(peer = %network(peer), "too many tries to sign in");
         let text = format!("Too many tries to sign in. Wait {wait_s} s.");
@@ -76,8 +79,7 @@ pub(super) async fn enter(
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
         return Ok(response);
     }
-    let form = Form::read(&head.headers, body, &nobody(&room)).await?;
-    let Some(caller) = room.tokens.owner(form.get("token").trim().as_bytes()).cloned() else {
+    let Some(caller) = owner else {
         metrics::denied("wrong_token");
         tracing::warn!(peer = %network(peer), "somebody tried to sign in with an unknown token");
         let wrong = Some("This token is not known.");

@@ -39,9 +39,12 @@ fn gateway(name: &str, traffic: &Traffic) -> Markup {
             td data-label="State" {
                 @if traffic.open > 0 {
                     strong.bad { "▲ breaker open" } " (" (traffic.open) " of " (counted(traffic.processes, "worker")) ")"
-                } @else if traffic.alarm().is_some() { strong.bad { "▲ failing" } }
+                } @else if traffic.is_silent() { strong.bad { "▲ no answer" } }
+                @else if traffic.alarm().is_some() { strong.bad { "▲ failing" } }
                 @else if traffic.calls() == 0 { span.quiet { "○ no calls" } }
-                @else { span.good { "✓ answers" } }
+                @else if let Some(share) = share.as_ref().filter(|_| traffic.errors > 0) {
+                    strong.look { "● " (share) " errors" }
+                } @else { span.good { "✓ answers" } }
             }
             td.num data-label="Submits" { (count(traffic.submits)) }
             td.num data-label="Queries" { (count(traffic.queries)) }
@@ -130,6 +133,30 @@ fn groups(groups: &[ResultsGroup], now: UnixMillis) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_answers_only_if_it_has_answered() {
+        let told = |queries, errors| {
+            let row = gateway("gw", &Traffic { queries, errors, ..Traffic::default() });
+            let row = row.into_string();
+            let state = row.split("data-label=\"State\">").nth(1).unwrap();
+            state.split("</td>").next().unwrap().to_owned()
+        };
+        assert_eq!(told(0, 0), r#"<span class="quiet">○ no calls</span>"#);
+        assert_eq!(told(5, 0), r#"<span class="good">✓ answers</span>"#);
+        assert_eq!(told(1_000, 1), r#"<strong class="look">● 0.1 % errors</strong>"#);
+        assert_eq!(told(8, 4), r#"<strong class="look">● 50.0 % errors</strong>"#);
+        assert_eq!(told(10, 5), r#"<strong class="bad">▲ failing</strong>"#);
+        for calls in [1, 2, 3, 500] {
+            let row = told(calls, calls);
+            assert_eq!(row, r#"<strong class="bad">▲ no answer</strong>"#, "{calls}");
         }
     }
 }

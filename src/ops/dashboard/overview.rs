@@ -7,7 +7,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::board::{Reading, View};
-use super::findings::{Finding, SETTLE_SLO_MS, Severity, findings, in_state, oldest, title};
+use super::findings::{
+    Finding, SETTLE_SLO_MS, Severity, findings, in_state, list_of, oldest, oldest_of, title,
+};
 use super::layout::Page;
 use super::quantile::{Quantile, between, quantile};
 use super::session::Visit;
@@ -16,6 +18,7 @@ use super::{chart, machines, money_table, search};
 use crate::domain::UnixMillis;
 use crate::domain::state::StateKind;
 use crate::ops::{Parts, Room};
+use crate::ports::figures::Figures;
 
 /// A part of a page that is replaced when it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,7 @@ pub(super) fn sections(view: &View, parts: &Parts, now: UnixMillis) -> Vec<Secti
     let old = view.trouble.is_some();
     let mut all = vec![state(view, &found), age(view, now)];
     let Some(last) = &view.last else { return all };
+    let now = view.as_of(now);
     let each: [(&'static str, &str, Markup); 7] = [
         ("risk", "At risk", risk(last, now)),
         ("money", "Money in flight", money_table::in_flight(&last.figures)),
@@ -94,7 +98,7 @@ fn state(view: &View, found: &[Finding]) -> Section {
                 };
                 div class=(class) {
                     p { strong { (mark) ": " (finding.text) "." } " "
-                        @if let Some(link) = finding.link { a href=(link) { "Show" } } }
+                        @if let Some(link) = &finding.link { a href=(link) { "Show" } } }
                     p.advice { (finding.advice) }
                 }
             }
@@ -135,27 +139,44 @@ fn risk(last: &Reading, now: UnixMillis) -> Markup {
     let figures = &last.figures;
     let unconfirmed = in_state(figures, StateKind::Unconfirmed);
     let parked = in_state(figures, StateKind::Parked);
-    let class = |alarm: bool| if alarm { "look" } else { "calm" };
-    let first = match oldest(figures) {
-        None => tile("Oldest unsettled", "calm", "none", &html! { "nothing is on its way" }, None),
-        Some((state, at)) => {
-            let (age, late) = (now.since(at), now.since(at) > SETTLE_SLO_MS);
-            let note = html! {
-                @if late { strong { "✕ over" } } @else { "✓ within" }
-                " its limit of " (span(SETTLE_SLO_MS)) " · " (state.as_str()) " since " (moment(at))
-            };
-            tile("Oldest unsettled", class(late), &span(age), &note, Some("/refunds?age=15m"))
-        }
-    };
     html! {
         div.tiles {
-            (first)
+            (oldest_tile(figures, now))
             (tile("Unconfirmed", "calm", &count(unconfirmed.refunds),
                 &held(&unconfirmed, "sent or maybe sent; refundd goes on asking the gateway"),
                 Some("/refunds?state=unconfirmed")))
-            (tile("Parked", class(parked.refunds > 0), &count(parked.refunds),
+            (tile("Parked", shade(parked.refunds > 0), &count(parked.refunds),
                 &held(&parked, "for a person to decide; the amounts stay reserved"),
                 Some("/refunds?state=parked")))
+        }
+    }
+}
+
+const fn shade(alarm: bool) -> &'static str {
+    if alarm { "look" } else { "calm" }
+}
+
+/// The oldest refund: with a verdict if no gateway is known to hold it, else with its age alone.
+fn oldest_tile(figures: &Figures, now: UnixMillis) -> Markup {
+    let name = "Oldest unsettled";
+    let held = oldest_of(figures, StateKind::Processing);
+    match (oldest(figures), held) {
+        (None, None) => tile(name, "calm", "none", &html! { "nothing is on its way" }, None),
+        (None, Some(at)) => {
+            let note = html! { "processing since " (moment(at)) ": a gateway holds it, no limit" };
+            let link = list_of(StateKind::Processing);
+            tile(name, "calm", &span(now.since(at)), &note, Some(&link))
+        }
+        (Some((state, at)), held) => {
+            let late = now.since(at) > SETTLE_SLO_MS;
+            let note = html! {
+                @if late { strong { "✕ over" } } @else { "✓ within" }
+                " its limit of " (span(SETTLE_SLO_MS)) " · " (state.as_str()) " since " (moment(at))
+                @if let Some(held) = held.filter(|held| *held < at) {
+                    "; a gateway has held one for " (span(now.since(held))) ", without a limit"
+                }
+            };
+            tile(name, shade(late), &span(now.since(at)), &note, Some(&list_of(state)))
         }
     }
 }
@@ -183,7 +204,7 @@ fn settle(last: &Reading, now: UnixMillis) -> Markup {
             div { dt { "p95" } dd { (told(950)) } }
             div { dt { "p99" } dd { (told(990)) } }
         }
-        (chart::chart(&last.history, now, SETTLE_SLO_MS))
+        (chart::chart(&last.history, &last.figures, now, SETTLE_SLO_MS))
     }
 }
 
@@ -203,10 +224,11 @@ fn safety(last: &Reading, now: UnixMillis) -> Markup {
         }
         p { a href="/pause" { "Pause or resume" } }
         @match last.figures.lost_at {
-            None => p { "✓ Redis was never found to have lost writes." },
+            None => p { "✓ Redis was never found restarted, replaced or set back." },
             Some(at) => p {
-                "▲ Redis was found to have lost writes " (counted(last.figures.losses, "time")) ", last at " (moment(at))
-                ". What may have been sent then is asked about before anything is sent." },
+                "● Redis was restarted or replaced and may have lost writes " (counted(last.figures.losses, "time"))
+                ", last found at " (moment(at)) ". From outside a clean restart looks the same. What seems unsent is \
+                asked about before it is sent." },
         }
     }
 }

@@ -126,7 +126,7 @@ fn figures() -> Figures {
         ],
         oldest: vec![
             (StateKind::Parked, NOW.minus(86_400_000)),
-            (StateKind::Unconfirmed, NOW.minus(11_520_000)),
+            (StateKind::Unconfirmed, NOW.minus(25_200_000)),
         ],
         ended: vec![ended(Outcome::Succeeded, 60), ended(Outcome::Failed, 4)],
         oldest_request: Some(NOW.minus(120_000)),
@@ -134,10 +134,10 @@ fn figures() -> Figures {
             name: "orders".to_owned(),
             lag: None,
             pending: 4,
-            oldest_at: Some(NOW.minus(30_000)),
+            oldest_at: Some(NOW.minus(960_000)),
         }],
         losses: 1,
-        lost_at: Some(NOW.minus(3_600_000)),
+        lost_at: Some(NOW.minus(3_540_000)),
     }
 }
 
@@ -155,11 +155,16 @@ fn parts(watch: &Arc<Made>) -> Parts {
 }
 
 async fn drawn(watch: &Arc<Made>, board: &Board) -> (String, String) {
+    drawn_after(watch, board, 4_000).await
+}
+
+/// The same, looked at so many ms after [`NOW`].
+async fn drawn_after(watch: &Arc<Made>, board: &Board, ms: u64) -> (String, String) {
     let parts = parts(watch);
     let view = board.view(&parts).await;
-    let all = sections(&view, &parts, NOW.plus(4_000));
+    let all = sections(&view, &parts, NOW.plus(ms));
     let text = all.into_iter().map(|section| section.html).collect();
-    (text, title(&findings(&view, &parts, NOW)))
+    (text, title(&findings(&view, &parts, NOW.plus(ms))))
 }
 
 #[tokio::test(start_paused = true)]
@@ -170,13 +175,16 @@ async fn what_is_wrong_comes_first_and_money_has_the_digits_of_its_currency() {
     let mut from = 0;
     for told in [
         "▲ Alarm: Gateway gw does not answer: submits are stopped, queries go on.",
-        "▲ Alarm: Redis lost writes 1 h ago.",
-        "● Look: The oldest unsettled refund is 3 h 12 min old (unconfirmed).",
+        "● Look: The oldest refund that no gateway is known to hold is 7 h old (unconfirmed).",
         "● Look: 2 refunds parked: 999.99\u{a0}CAD.",
         "● Look: 2 steps overdue.",
         "● Look: A request has waited 2 min to be taken in.",
+        "● Look: Consumer group orders has left a result unread or unacknowledged for 16 min.",
+        "● Look: Redis was restarted or replaced 59 min ago and may have lost writes.",
         "Figures as of 22:13:20 UTC",
+        "/refunds?state=unconfirmed",
         "✕ over",
+        " its limit of 6 h",
         "1.234\u{a0}KWD",
         "1\u{202f}234\u{202f}567\u{a0}JPY",
         "64 refunds in the last 4 h",
@@ -188,7 +196,7 @@ async fn what_is_wrong_comes_first_and_money_has_the_digits_of_its_currency() {
         "✕ gone",
         "unknown",
         "/attention?reason=horizon",
-        "Redis was found to have lost writes 1 time",
+        "Redis was restarted or replaced and may have lost writes 1 time",
     ] {
         let found = text[from..].find(told);
         from += found.unwrap_or_else(|| panic!("no {told:?} after place {from} in {text}"));
@@ -215,4 +223,62 @@ async fn a_failed_reading_keeps_the_last_figures_and_says_so_without_addresses()
     assert_eq!(title, "▲ Redis away – refundd");
     assert!(old.contains("Old figures: as of 22:13:20 UTC, 4 s ago."), "{old}");
     assert!(old.contains("999.99\u{a0}CAD") && old.contains("class=\"old\""), "{old}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_outage_of_redis_hides_is_judged_as_of_the_last_reading() {
+    let made = Arc::new(Made(Mutex::new(Some(figures()))));
+    let board = Board::default();
+    drawn(&made, &board).await;
+    *made.0.lock().unwrap() = None;
+    tokio::time::advance(Duration::from_mins(1)).await;
+    // A minute later every report is older than a living process would leave it.
+    let (old, _) = drawn_after(&made, &board, 60_000).await;
+    assert!(old.contains("Old figures: as of 22:13:20 UTC, 1 min ago."), "{old}");
+    for kept in ["30 (75.0 %)", "▲ breaker open", "✓ alive", "Gateway gw does not answer"] {
+        assert!(old.contains(kept), "no {kept:?} in {old}");
+    }
+    for invented in ["No worker has been heard of", "no calls"] {
+        assert!(!old.contains(invented), "{invented:?} in {old}");
+    }
+}
+
+/// What the page says of these figures.
+async fn told(figures: Figures) -> String {
+    drawn(&Arc::new(Made(Mutex::new(Some(figures)))), &Board::default()).await.0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_of_redis_is_worth_a_look_for_an_hour_and_claims_no_loss() {
+    let at = |ago| Figures { lost_at: Some(NOW.minus(ago)), ..figures() };
+    let fresh = told(at(3_540_000)).await;
+    assert!(fresh.contains("● Look: Redis was restarted or replaced 59 min ago"), "{fresh}");
+    let past = told(at(3_601_000)).await;
+    assert!(!past.contains("Look: Redis was restarted"), "{past}");
+    for text in [fresh, past] {
+        assert!(!text.contains("lost writes 1 h ago") && !text.contains("Redis lost"), "{text}");
+        assert!(text.contains("and may have lost writes 1 time, last found at"), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_gateway_holds_has_an_age_and_no_limit() {
+    let held = vec![(StateKind::Processing, NOW.minus(864_000_000))];
+    let text = told(Figures { oldest: held, ..figures() }).await;
+    assert!(!text.contains("Look: The oldest") && !text.contains("✕ over"), "{text}");
+    assert!(text.contains("/refunds?state=processing"), "{text}");
+    let tile = text.split("Oldest unsettled").nth(1).unwrap().split("</div>").next().unwrap();
+    assert!(tile.contains("10 d") && tile.contains("a gateway holds it, no limit"), "{tile}");
+    // An older one at a gateway does not hide the verdict on the others.
+    let mut both = figures();
+    both.oldest.push((StateKind::Processing, NOW.minus(864_000_000)));
+    let text = told(both).await;
+    assert!(text.contains("✕ over") && text.contains("a gateway has held one for 10 d"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_reads_its_results_is_no_finding() {
+    let mut read = figures();
+    read.groups[0].oldest_at = Some(NOW.minus(890_000));
+    assert!(!told(read).await.contains("Look: Consumer"));
 }

@@ -14,6 +14,7 @@ use super::session::Visit;
 use super::words::{moment, span};
 use crate::domain::UnixMillis;
 use crate::domain::state::Decision;
+use crate::domain::{AccountName, UnixMillis};
 use crate::ops::Room;
 use crate::ops::problem::Problem;
 use crate::ports::ledger::Pause;
@@ -31,7 +32,11 @@ pub(super) async fn page(
     let of =
         |wanted: &str| query.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value);
     let main = match of("do") {
-        verb @ ("pause" | "resume") if may_act(&visit) => ask(verb, of("account"), &visit),
+        verb @ ("pause" | "resume") if may_act(&visit) => {
+            let account = of("account");
+            let own = own(&pauses, Some(account).filter(|name| !name.is_empty()));
+            ask(verb, account, own, &visit, parts.clock.now())
+        }
         _ => {
             let known = parts.accounts.iter().map(|account| account.name.to_string());
             let also =
@@ -41,8 +46,8 @@ pub(super) async fn page(
             html! {
                 h1 { "Pauses" }
                 p { "A pause stops submits: no new money leaves. Queries go on, so what was sent is still followed to its end." }
-                @if of("done") == "yes" { div.banner.good role="status" { p { "✓ Done." } } }
-                @if of("done") == "no" { div.banner.look role="status" { p { "● It was so already; nothing was changed." } } }
+                // An address is no evidence: what was done is what can be read.
+                @if !of("done").is_empty() { div.banner.look role="status" { p { "See below what is paused now." } } }
                 (table(&names, &pauses, may_act(&visit), now))
             }
         }
@@ -50,19 +55,14 @@ pub(super) async fn page(
     Ok(Page { title: "Pauses – refundd", here: "/pause", live: None, main }.show(&visit))
 }
 
-fn table(
-    names: &BTreeSet<String>,
-    pauses: &[Pause],
-    acts: bool,
-    now: crate::domain::UnixMillis,
-) -> Markup {
-    let own = |name: Option<&str>| {
-        pauses
-            .iter()
-            .find(|pause| pause.account.as_ref().map(crate::domain::AccountName::as_str) == name)
-    };
+/// The pause of one account, or that of all.
+fn own<'a>(pauses: &'a [Pause], name: Option<&str>) -> Option<&'a Pause> {
+    pauses.iter().find(|pause| pause.account.as_ref().map(AccountName::as_str) == name)
+}
+
+fn table(names: &BTreeSet<String>, pauses: &[Pause], acts: bool, now: UnixMillis) -> Markup {
     let row = |name: Option<&str>| {
-        let pause = own(name);
+        let pause = own(pauses, name);
         let verb = if pause.is_some() { "resume" } else { "pause" };
         html! {
             tr {
@@ -95,7 +95,8 @@ fn table(
     }
 }
 
-fn ask(verb: &str, account: &str, visit: &Visit) -> Markup {
+/// Whether to; with the pause that is in force, so that nobody lifts another than they think.
+fn ask(verb: &str, account: &str, pause: Option<&Pause>, visit: &Visit, now: UnixMillis) -> Markup {
     let name = if account.is_empty() { "all accounts" } else { account };
     let (heading, effect) = if verb == "pause" {
         (
@@ -112,6 +113,13 @@ fn ask(verb: &str, account: &str, visit: &Visit) -> Markup {
         p.path { a href="/pause" { "Pauses" } " / " (verb) }
         h1 { (heading) " the submits of " (name) "?" }
         p.effect { (effect) }
+        @if let Some(pause) = pause {
+            dl.facts {
+                dt { "In force" } dd { "‖ paused by " (pause.who) }
+                dt { "Since" } dd { (moment(pause.at)) ", " (span(now.since(pause.at))) }
+                dt { "Why" } dd { (pause.reason) }
+            }
+        } @else if verb == "resume" { p { "● Nothing is paused by this name now." } }
         form.act method="post" action="/pause" {
             (word(visit))
             input type="hidden" name="do" value=(verb);

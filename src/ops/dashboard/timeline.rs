@@ -46,9 +46,10 @@ const fn told(event: EventKind) -> (By, &'static str) {
         E::Failed => (By::Query, "proof of failure"),
         E::RefusalConfirmed => (By::Query, "the refusal is confirmed: nothing was executed"),
         E::SetAside => (By::Refundd, "parked for a person"),
-        E::WritesLost => {
-            (By::Refundd, "Redis lost writes: the gateway is asked before anything is sent")
-        }
+        E::WritesLost => (
+            By::Refundd,
+            "Redis may have lost writes: the gateway is asked before anything is sent",
+        ),
         E::Confirmed => (By::Query, "the gateway says again how it ended"),
         E::Released => (By::Person, "released"),
         E::Resolved => (By::Person, "said how it ended"),

@@ -6,8 +6,11 @@ use crate::domain::UnixMillis;
 use crate::ports::Accounts;
 use crate::ports::figures::{GONE_MS, Report};
 
-/// Fewer calls than this say nothing about a gateway.
+/// Fewer calls than this say nothing about a gateway that answers some of them.
 const VOLUME_MIN: u64 = 10;
+
+/// Fewer calls than this say nothing about a gateway that answers none: a chance failure of one refund.
+const SILENCE_MIN: u64 = 3;
 
 /// One gateway, over all processes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,13 +42,21 @@ impl Traffic {
         self.errors.saturating_mul(1_000).checked_div(self.calls())
     }
 
+    /// Whether it was called and has answered nothing.
+    pub(super) fn is_silent(&self) -> bool {
+        self.calls() > 0 && self.errors >= self.calls()
+    }
+
     /// Why it must be taken for unreachable, if it must.
     pub(super) fn alarm(&self) -> Option<String> {
         if self.open > 0 {
             return Some("does not answer: submits are stopped, queries go on".to_owned());
         }
-        let share = self.error_per_mille().filter(|share| *share >= 500)?;
         let calls = self.calls();
+        if self.is_silent() && calls >= SILENCE_MIN {
+            return Some(format!("answers none of its {calls} calls"));
+        }
+        let share = self.error_per_mille().filter(|share| *share >= 500)?;
         (calls >= VOLUME_MIN).then(|| format!("fails {} % of its {calls} calls", share / 10))
     }
 }
@@ -149,9 +160,13 @@ mod tests {
             traffic(&[report("a", 0, open, calls)], &Accounts::default(), now)["gw"].alarm()
         };
         assert!(alarm(true, &[]).unwrap().contains("does not answer"));
-        assert_eq!(alarm(false, &[("query", "timeout", "", 9)]), None, "too few to tell");
-        let half = [("query", "timeout", "", 5), ("query", "found", "", 5)];
-        assert_eq!(alarm(false, &half).unwrap(), "fails 50 % of its 10 calls");
+        let mixed = |bad, good| [("query", "timeout", "", bad), ("query", "found", "", good)];
+        assert_eq!(alarm(false, &mixed(8, 1)), None, "too few to tell");
+        assert_eq!(alarm(false, &mixed(5, 5)).unwrap(), "fails 50 % of its 10 calls");
+        // Silence needs fewer: a shop with one refund asks a few times in five minutes.
+        assert_eq!(alarm(false, &mixed(2, 0)), None);
+        assert_eq!(alarm(false, &mixed(3, 0)).unwrap(), "answers none of its 3 calls");
+        assert_eq!(alarm(false, &mixed(30, 0)).unwrap(), "answers none of its 30 calls");
         assert_eq!(Traffic::default().error_per_mille(), None);
     }
 }

@@ -75,16 +75,42 @@ async fn a_pause_is_set_and_lifted_with_a_reason() {
     browser.says("h1", "Pause the submits of shop-ca?").await;
     browser.type_in("#reason", "the gateway has asked for it").await;
     browser.click("form.act button").await;
-    browser.says("main", "Done").await;
+    browser.says("main", "See below what is paused now").await;
     browser.says("tbody", "the gateway has asked for it").await;
     browser.picture("paused-1280-light").await;
     house.go("/").await;
     browser.says("#state", "1 pause in force").await;
     house.go("/pause").await;
     browser.click("a[href='/pause?do=resume&account=shop-ca']").await;
+    let lifts = browser.says(".facts", "the gateway has asked for it").await;
+    assert!(lifts.contains("loopback"), "whose pause it lifts: {lifts}");
     browser.type_in("#reason", "it is back").await;
     browser.click("form.act button").await;
-    browser.says("main", "Done").await;
+    browser.says("main", "See below what is paused now").await;
     house.settle("A-3").await;
+    assert_eq!(house.complaints().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_refunds_of_one_reason_are_checked_together() {
+    let house = House::open().await;
+    let browser = &house.browser;
+    house.park("A-4").await;
+    house.park("A-5").await;
+    house.go("/").await;
+    browser.click("a[href='/attention?reason=discrepancy']").await;
+    let asked = browser.says("main", "This is about 2 refunds").await;
+    assert!(asked.contains("10.00") && asked.contains("Nothing has been done yet"), "{asked}");
+    browser.click("input[value=check]").await;
+    browser.type_in("#reason", "the gateway has mended its amounts").await;
+    browser.click("form.act button").await;
+    browser.says("h1", "check: 2 of 2 done").await;
+    browser.picture("bulk-1280-light").await;
+    for no in ["A-4", "A-5"] {
+        assert!(browser.text("tbody").await.contains(no));
+        let audited = house.audited(no);
+        assert_eq!(audited.len(), 1, "{audited:?}");
+        assert_eq!(audited[0]["action"], "check");
+    }
     assert_eq!(house.complaints().await, [""; 0]);
 }

@@ -16,7 +16,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("abandon", "/refunds/L-parked/abandon", "Why"),
     ("pause", "/pause", "Pauses"),
     ("pausing", "/pause?do=pause&account=shop-ca", "Why"),
-    ("attention", "/attention", ""),
+    ("attention", "/attention?reason=discrepancy", "This is about 1 refund"),
     ("audit", "/audit", "shop-ca"),
     ("unknown", "/refunds/L-nobody", "There is no refund"),
 ];

@@ -96,8 +96,83 @@ async fn an_outage_of_redis_is_red_with_the_age_of_the_data_and_ends_by_itself()
     house.browser.says("#asof", "Figures as of").await;
     house.browser.until("the alarm to end", "return !document.querySelector('.banner.bad')").await;
     assert_eq!(house.browser.count(".old").await, 0);
+    // A restart is told as what it is: perhaps a loss, and no alarm.
+    let told = house.browser.says("#state", "● Look: Redis was restarted or replaced").await;
+    assert!(told.contains("may have lost writes") && !told.contains("Redis lost"), "{told}");
+    house.browser.says("#safety", "Redis was restarted or replaced").await;
     assert_eq!(house.browser.ask("return window.stayed").await, json!(true), "it was reloaded");
     house.settle("W-after").await;
+    house.go("/audit").await;
+    let audit = house.browser.says("tbody", "Redis may have lost writes").await;
+    assert!(audit.contains("refundd"), "{audit}");
+    assert_eq!(house.complaints().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_open_page_of_a_refund_says_that_redis_is_away_and_comes_back_with_it() {
+    let mut house = House::open().await;
+    let browser = &house.browser;
+    house.park("W-open").await;
+    house.go("/refunds/W-open").await;
+    browser.says("#state", "discrepancy").await;
+    browser.ask("window.stayed = true").await;
+    house.shop.redis.kill();
+    let said = browser.says("#asof", "▲ Alarm: Redis").await;
+    assert!(said.contains("What you see is old") && said.contains(" ago"), "{said}");
+    // What was known is still shown, as old.
+    assert!(browser.text("#state").await.contains("discrepancy"));
+    for part in ["#state.old", "#facts.old", "#timeline.old"] {
+        assert_eq!(browser.count(part).await, 1, "{part}");
+    }
+    let title = browser.ask("return document.title").await;
+    assert!(title.as_str().unwrap().starts_with("▲ old"), "{title}");
+    browser.picture("refund-outage-1280-light").await;
+    house.shop.redis.restart();
+    let browser = &house.browser;
+    browser.until("the alarm to end", "return !document.querySelector('.banner.bad, .old')").await;
+    browser.until("its title", "return document.title.startsWith('W-open parked')").await;
+    assert_eq!(browser.ask("return window.stayed").await, json!(true), "it was reloaded");
+    assert_eq!(house.complaints().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_server_stands_still_says_so_and_recovers() {
+    let house = House::open().await;
+    house.go("/").await;
+    house.browser.says("#state", "Nothing is wrong").await;
+    let is_connected = "return document.getElementById('connection').hidden";
+    assert_eq!(house.browser.ask(is_connected).await, json!(true));
+    // The connection stays open, and nothing comes on it any more.
+    house.shop.signal(0, "STOP");
+    house.browser.says("#connection", "Disconnected since").await;
+    let title = house.browser.ask("return document.title").await;
+    assert!(title.as_str().unwrap().contains("▲ disconnected"), "{title}");
+    house.shop.signal(0, "CONT");
+    house.browser.until("the page to be connected again", is_connected).await;
+    house.park("W-still").await;
+    house.browser.says("#state", "1 refund parked").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_while_a_person_selects_text_is_shown_when_they_let_go() {
+    let house = House::open().await;
+    let browser = &house.browser;
+    house.go("/").await;
+    browser.says("#state", "Nothing is wrong").await;
+    let select = |id: &str| {
+        format!("window.getSelection().selectAllChildren(document.getElementById('{id}'))")
+    };
+    browser.ask(&select("risk")).await;
+    house.park("W-select").await;
+    browser.says("#state", "1 refund parked").await;
+    let selected = "return window.getSelection().toString().includes('Oldest unsettled')";
+    assert_eq!(browser.ask(selected).await, json!(true), "the selection stays");
+    browser.ask("window.getSelection().removeAllRanges()").await;
+    browser.says("#risk", "for a person to decide").await;
+    // Nothing keeps an alarm from being seen.
+    browser.ask(&select("state")).await;
+    house.park("W-select-2").await;
+    browser.says("#state", "2 refunds parked").await;
     assert_eq!(house.complaints().await, [""; 0]);
 }
 
@@ -136,7 +211,7 @@ async fn without_scripts_every_page_shows_the_same_data() {
     browser.click("a[href='/refunds/W-plain/check']").await;
     browser.type_in("#reason", "somebody called").await;
     browser.click("form.act button").await;
-    browser.says("main", "The gateway is being asked").await;
+    browser.says("main", "What the gateway answers appears below").await;
     house.shop.push(&request("W-late", "shop-ca"));
     house.shop.results(2).await;
     house.go("/refunds").await;

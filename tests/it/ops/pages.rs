@@ -161,6 +161,12 @@ async fn a_session_has_the_role_of_its_token_on_pages_and_none_on_the_api() {
 async fn tokens_cannot_be_guessed_by_the_form() {
     let desk = Desk::with(with_tokens).await;
     let word = hidden(&desk.get("/login").await, "form_word");
+    // What is no form of ours, or has a right token, uses up no try.
+    for _ in 0..6 {
+        let foreign = desk.send("/login", &[], &[("form_word", "0"), ("token", "a guess")]).await;
+        assert_eq!(foreign.status, 403);
+        desk.sign_in("read").await;
+    }
     for _ in 0..5 {
         let wrong = desk.send("/login", &[], &[("form_word", &word), ("token", "a guess")]).await;
         assert_eq!(wrong.status, 401);
@@ -343,4 +349,16 @@ async fn while_redis_is_away_the_last_figures_are_shown_as_old_and_never_as_zero
         (!desk.get("/").await.text.contains("Redis away")).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_what_has_settled_begins_with_the_newest_and_says_so() {
+    let desk = Desk::open().await;
+    for no in ["R-1", "R-2"] {
+        desk.push(&request(no, "shop-ca")).await;
+        desk.reaches(no, "settled").await;
+    }
+    let page = desk.get("/refunds?state=settled").await.text;
+    let at = |no: &str| page.find(&format!("href=\"/refunds/{no}\"")).unwrap();
+    assert!(at("R-2") < at("R-1"), "{page}");
 }
