@@ -26,7 +26,7 @@ if cargo fmt --version >/dev/null 2>&1; then
 fi
 if cargo clippy --version >/dev/null 2>&1; then
   say "lints"
-  cargo clippy --locked --all-targets --quiet
+  cargo clippy --locked --all-targets --features bench --quiet
 fi
 say "tests"
 # Many tests run the real binary; doctests come after them, and the proofs last: they say what they tried.

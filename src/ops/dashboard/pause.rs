@@ -12,7 +12,6 @@ use super::form::Form;
 use super::layout::{Failed, Page, go, may_act, reason_field, word};
 use super::session::Visit;
 use super::words::{moment, span};
-use crate::domain::UnixMillis;
 use crate::domain::state::Decision;
 use crate::domain::{AccountName, UnixMillis};
 use crate::ops::Room;
@@ -124,6 +123,10 @@ fn ask(verb: &str, account: &str, pause: Option<&Pause>, visit: &Visit, now: Uni
             (word(visit))
             input type="hidden" name="do" value=(verb);
             input type="hidden" name="account" value=(account);
+            // Another pause may be set meanwhile, for a reason that this person does not know.
+            @if let Some(pause) = pause.filter(|_| verb == "resume") {
+                input type="hidden" name="since" value=(pause.at);
+            }
             (reason_field())
             p.buttons { button type="submit" { (heading) " " (name) } " " a href="/pause" { "Back, do nothing" } }
         }

@@ -200,6 +200,34 @@ async fn a_form_of_another_origin_or_without_its_word_changes_nothing() {
     assert!(home.text.contains("‖ paused") && home.text.contains("loopback"), "{}", home.text);
 }
 
+#[tokio::test]
+async fn a_resume_lifts_only_the_pause_that_was_seen() {
+    let desk = Desk::open().await;
+    desk.post("/v1/pause", &json!({"reason": "a look"})).await;
+    let page = desk.get("/pause?do=resume").await;
+    assert!(page.text.contains("a look"), "{}", page.text);
+    let (word, since) = (hidden(&page, "form_word"), hidden(&page, "since"));
+    desk.post("/v1/resume", &json!({"reason": "seen"})).await;
+    desk.post("/v1/pause", &json!({"reason": "the gateway pays twice"})).await;
+    let old = [
+        ("form_word", word.as_str()),
+        ("do", "resume"),
+        ("account", ""),
+        ("since", since.as_str()),
+        ("reason", "all is well"),
+    ];
+    let done = desk.send("/pause", &[], &old).await;
+    assert_eq!(done.headers["location"], "/pause?done=no");
+    let paused = desk.get("/v1/pauses").await.body;
+    assert_eq!(paused["paused"][0]["reason"], "the gateway pays twice");
+    let body = json!({"reason": "all is well", "since": since});
+    assert_eq!(desk.post("/v1/resume", &body).await.body["changed"], false);
+    let body = json!({"reason": "all is well", "since": paused["paused"][0]["since"]});
+    assert_eq!(desk.post("/v1/resume", &body).await.body["changed"], true);
+    let refused = desk.post("/v1/resume", &json!({"reason": "x", "since": "now"})).await;
+    assert_eq!(refused.problem(), (422, "invalid", "since"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_double_click_is_done_once_and_told_what_changed_and_hostile_text_stays_text() {
     let desk = Desk::on(odd_gateway(), |toml| toml).await;
