@@ -1,4 +1,4 @@
-//! The work: requests, results, refunds, pauses, and whether Redis has lost writes.
+//! The work: requests, results, refunds, pauses, and whether Redis may have lost writes.
 
 use std::time::Duration;
 
