@@ -43,6 +43,7 @@ Orders.load(KEYS[4], ARGV[12] ~= '' and { ARGV[12], ARGV[13] } or {})
 if ARGV[8] ~= '' and not waits then due = { ARGV[8], no } end
 local order = ARGV[12] ~= '' and Orders.find(ARGV[12], ARGV[13])
 if order and order.known then Orders.finish(order, no, tonumber(ARGV[14]), ARGV[15], due) end
+Bins.move(no, unpack(ARGV, 16, 21))
 local line = {}
 for i = 22, #ARGV do line[#line + 1] = ARGV[i] end
 
@@ -55,8 +56,6 @@ redis.call('INCR', KEYS[8])
 redis.call('HDEL', KEYS[3], no)
 redis.call('HSET', KEYS[2], no, ARGV[7])
 Orders.store()
-Bins.move(no, unpack(ARGV, 16, 21))
-Bins.store({ unpack(KEYS, 10) })
 if ARGV[8] == '' then
   redis.call('ZREM', KEYS[1], no)
   redis.call('ZADD', KEYS[5], ARGV[1], no)
@@ -71,4 +70,5 @@ if ARGV[9] ~= '' then
 end
 redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[2], '*', unpack(line))
 if wake then redis.call('PUBLISH', ARGV[3], '1') end
+Bins.store({ unpack(KEYS, 10) })
 return 1

@@ -84,10 +84,10 @@ redis.call('HSET', KEYS[2], unpack(records))
 redis.call('HSET', KEYS[3], unpack(states))
 redis.call('ZADD', KEYS[4], unpack(due))
 Orders.store()
-Bins.store({ unpack(KEYS, 7) })
 if #acks > 0 then
   redis.call('XACK', KEYS[1], ARGV[1], unpack(acks))
   redis.call('XDEL', KEYS[1], unpack(acks))
 end
 if wake then redis.call('PUBLISH', ARGV[2], '1') end
+Bins.store({ unpack(KEYS, 7) })
 return replies

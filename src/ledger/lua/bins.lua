@@ -36,7 +36,7 @@ function Bins.move(no, from, to, amount, since, ended, found)
   end
 end
 
--- Writes what was moved. First leave, then come: one may do both in a batch.
+-- Writes what was moved, last of all that a script writes. First leave, then come: one may do both in a batch.
 function Bins.store(keys)
   for field, by in pairs(Bins.by) do
     if by ~= 0 then redis.pcall('HINCRBY', keys[1], field, string.format('%.0f', by)) end

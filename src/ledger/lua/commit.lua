@@ -59,7 +59,6 @@ if #freed > 0 then
   redis.call('HSET', KEYS[2], unpack(states))
   redis.call('HDEL', KEYS[3], unpack(freed))
   Orders.store()
-  Bins.store({ unpack(KEYS, 9) })
 end
 if #done > 0 then
   redis.call('ZREM', KEYS[1], unpack(done))
@@ -77,4 +76,5 @@ for i = 0, n - 1 do
       'result', ARGV[a + 7])
   end
 end
+Bins.store({ unpack(KEYS, 9) })
 return replies

@@ -47,6 +47,6 @@ redis.call('HDEL', KEYS[2], unpack(forgotten))
 redis.call('HDEL', KEYS[3], unpack(forgotten))
 redis.call('HDEL', KEYS[7], unpack(forgotten))
 Orders.store()
-Bins.store({ unpack(KEYS, 9) })
 for _, id in ipairs(gone) do redis.call('HDEL', KEYS[4], id) end -- no bound on the ids of one order
+Bins.store({ unpack(KEYS, 9) })
 return #forgotten
