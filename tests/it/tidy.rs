@@ -308,7 +308,11 @@ fn scripts_hand_their_last_keys_to_the_bins() {
         let stores =
             open.is_none_or(|from| last == format!("Bins.store({{ unpack(KEYS, {from}) }})"));
         if !stores {
-            broken.push(format!("{}:1: KEYS[{open:?}..] is not stored last", file.path));
+            broken.push(format!(
+                "{}:1: KEYS[{}..] is not stored last",
+                file.path,
+                open.unwrap_or_default()
+            ));
         }
     }
     hold(&broken);
