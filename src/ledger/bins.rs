@@ -5,42 +5,65 @@ use crate::domain::state::{Outcome, ParkCause, StateKind};
 use crate::domain::{AccountName, Currency, GatewayName, RefundRecord, UnixMillis};
 use crate::ports::figures::{Bin, Ended, Level, SETTLE_BOUNDS_MS};
 
-/// What a write moves, as the scripts take it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Shift {
-    /// The bin that is left; empty if none is.
-    pub(super) from: String,
-    /// The bin that is entered; empty if none is.
-    pub(super) to: String,
-    pub(super) amount: u64,
-    pub(super) admitted_at: i64,
-    /// How it ended and how fast; empty if it did not.
-    pub(super) ended: String,
-    /// The gateway's number of it; empty if it has none.
-    pub(super) found: String,
+/// The bins that a batch moves refunds between, each named once.
+#[derive(Debug, Default)]
+pub(super) struct Names(Vec<(Bin, String)>);
+
+impl Names {
+    /// The place of `bin` in the list, counted from 1 as the scripts do.
+    pub(super) fn place(&mut self, bin: &Bin) -> usize {
+        // A batch has few, and looking is cheaper than hashing.
+        let known = self.0.iter().position(|(known, _)| known == bin);
+        let at = known.unwrap_or_else(|| {
+            self.0.push((bin.clone(), encode(bin)));
+            self.0.len().saturating_sub(1)
+        });
+        at.saturating_add(1)
+    }
+
+    /// The list as the scripts take it.
+    pub(super) fn finish(self) -> Vec<String> {
+        self.0.into_iter().map(|(_, name)| name).collect()
+    }
 }
 
-impl Shift {
-    /// What it means that a refund has gone from bin `from` to where `record` stands at `now`.
-    pub(super) fn of(from: &Bin, record: &RefundRecord, now: UnixMillis) -> Self {
+/// Where a refund goes, as the scripts take it.
+#[derive(Debug)]
+pub(super) struct Move {
+    /// The place of the bin that is left.
+    pub(super) from: usize,
+    /// The place of the bin that is entered.
+    pub(super) to: usize,
+    /// Minor units.
+    pub(super) amount: u64,
+    /// When the refund was admitted, Unix ms.
+    pub(super) since: String,
+    /// How it ended and how fast, if it did.
+    pub(super) ended: Option<String>,
+}
+
+impl Move {
+    /// What it means that a refund has gone from bin `from` to where `record` stands at `now`; `None`
+    /// if it has stayed.
+    pub(super) fn of(
+        from: &Bin,
+        record: &RefundRecord,
+        now: UnixMillis,
+        names: &mut Names,
+    ) -> Option<Self> {
         let to = Bin::of(record);
         if *from == to {
-            // It may have learned the gateway's number all the same.
-            return Self { found: found(record), ..Self::default() };
+            return None;
         }
-        let ended = if to.state == StateKind::Settled {
-            format!("{} {}", to.detail, bound(now.since(record.admitted_at)))
-        } else {
-            String::new()
-        };
-        Self {
-            from: encode(from),
-            to: encode(&to),
+        let ended = (to.state == StateKind::Settled)
+            .then(|| format!("{} {}", to.detail, bound(now.since(record.admitted_at))));
+        Some(Self {
+            from: names.place(from),
+            to: names.place(&to),
             amount: record.refund.amount.get(),
-            admitted_at: record.admitted_at.get(),
+            since: record.admitted_at.get().to_string(),
             ended,
-            found: found(record),
-        }
+        })
     }
 }
 
@@ -49,10 +72,10 @@ pub(super) fn bound(took_ms: u64) -> usize {
     SETTLE_BOUNDS_MS.partition_point(|bound| *bound < took_ms)
 }
 
-/// The field of `found` under which a gateway's number stands; empty if there is none.
-pub(super) fn found(record: &RefundRecord) -> String {
+/// The field of `found` under which a gateway's number stands, if it has one.
+pub(super) fn found(record: &RefundRecord) -> Option<String> {
     let no = record.gateway_refund_no.as_ref();
-    no.map(|no| found_field(&record.order_scope, no.as_str())).unwrap_or_default()
+    no.map(|no| found_field(&record.order_scope, no.as_str()))
 }
 
 /// The same, of a number that somebody looks for.

@@ -32,7 +32,12 @@ pub(super) enum Mark {
 impl Hold {
     /// Reads the stored text, `fence mark crashes since word`.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split(' ').skip(1);
+        Self::of_mark(text.split_once(' ')?.1)
+    }
+
+    /// Reads what stands behind the fence, `mark crashes since`, and perhaps more.
+    pub(super) fn of_mark(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
         let mark = match words.next()? {
             "i" => Mark::Intent,
             "u" => Mark::IntentLost,

@@ -87,6 +87,12 @@ impl Keys {
         self.key("settled")
     }
 
+    /// Set, the ids of orders that hold more than was paid, as only a correction can make them. Lives
+    /// until the order does not.
+    pub fn overdrawn(&self) -> String {
+        self.key("overdrawn")
+    }
+
     /// Counter; every write raises it. The fences come from it.
     pub fn seq(&self) -> String {
         self.key("seq")

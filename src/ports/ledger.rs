@@ -156,6 +156,9 @@ pub struct Claim {
     pub facts: ClaimFacts,
     /// Since when it was due: its time, or the end of a lease that ran out.
     pub due_at: UnixMillis,
+    /// When the claim was made, if in the same write nothing was paused and no order held more than was
+    /// paid.
+    pub cleared_at: Option<UnixMillis>,
 }
 
 /// The answer to [`Ledger::claim`].

@@ -10,23 +10,16 @@
 -- KEYS[7] audit      stream
 -- KEYS[8] seq        counter, raised by every write
 -- KEYS[9] epoch      hash: run_id of the Redis that wrote last, lost_at Unix ms; see epoch.lua
--- KEYS[10..]         what bins.lua keeps
+-- KEYS[10] overdrawn set, ids of orders that hold more than was paid
+-- KEYS[11..]         what bins.lua keeps
 -- ARGV[1] now        Unix ms
 -- ARGV[2] audit_max  entries the audit stream keeps, about
 -- ARGV[3] channel    where sleeping workers listen
 -- ARGV[4] refund_no  the refund
 -- ARGV[5] seen       its state as the person saw it
 -- ARGV[6] lost_at    loss of writes that was recorded when they saw it, Unix ms, or '' for none
--- ARGV[7] state      its state from now on
--- ARGV[8] due        Unix ms, or '' if it has ended
--- ARGV[9] event_id   of the result, or '' for none
--- ARGV[10] outcome   of the result
--- ARGV[11] result    JSON
--- ARGV[12] order     order id, or '' if nothing changes for its order
--- ARGV[13] second    second order id, or ''
--- ARGV[14] freed     minor units that its order no longer holds; negative if it holds them again
--- ARGV[15] next_at   no submit of the order before this Unix ms
--- ARGV[16..]         six that Bins.move takes, then fields and values of the audit line
+-- ARGV[7] step       MessagePack: {names of bins, {step}} as in commit.lua; number and lease of the step are ''
+-- ARGV[8..]          fields and values of the audit line
 -- Returns            1 stored, 0 it has changed since, or a loss was recorded since, 2 a worker is
 --                    submitting it, 3 this is not the Redis that wrote last: it may have lost writes
 -- Reads first        the run of Redis, state, lease, due time and order, and the type of every key
@@ -38,14 +31,18 @@ local lease = redis.call('HGET', KEYS[3], no)
 if lease and string.match(lease, '^%d+ (%a) ') ~= 'q' then return 2 end
 if redis.call('HGET', KEYS[2], no) ~= ARGV[5] or (epoch[2] or '') ~= ARGV[6] then return 0 end
 local waits = redis.call('ZSCORE', KEYS[1], no) == 'inf'
-Orders.load(KEYS[4], ARGV[12] ~= '' and { ARGV[12], ARGV[13] } or {})
+local names, steps = unpack(cmsgpack.unpack(ARGV[7]))
+local step = steps[1]
+local due_at, result, order, move = step[4], step[5], step[6], step[7]
+Orders.load(KEYS[4], KEYS[10], order and { order[1], order[2] } or {})
+Bins.name(names)
 -- The turn of a refund that waits is its order's to give.
-if ARGV[8] ~= '' and not waits then due = { ARGV[8], no } end
-local order = ARGV[12] ~= '' and Orders.find(ARGV[12], ARGV[13])
-if order and order.known then Orders.finish(order, no, tonumber(ARGV[14]), ARGV[15], due) end
-Bins.move(no, unpack(ARGV, 16, 21))
+if due_at and not waits then due = { due_at, no } end
+if order then Orders.finish(order, no, due) end
+if move then Bins.move(no, unpack(move)) end
+if step[8] then Bins.find(step[8], no) end
 local line = {}
-for i = 22, #ARGV do line[#line + 1] = ARGV[i] end
+for i = 8, #ARGV do line[i - 7] = ARGV[i] end
 
 -- An error after a write would leave the write: whatever may fail for a key's type fails here.
 redis.call('ZCARD', KEYS[5])
@@ -54,9 +51,9 @@ for k = 6, 7 do redis.call('XLEN', KEYS[k]) end
 redis.call('HDEL', KEYS[3], '')
 redis.call('INCR', KEYS[8])
 redis.call('HDEL', KEYS[3], no)
-redis.call('HSET', KEYS[2], no, ARGV[7])
+redis.call('HSET', KEYS[2], no, step[3])
 Orders.store()
-if ARGV[8] == '' then
+if not due_at then
   redis.call('ZREM', KEYS[1], no)
   redis.call('ZADD', KEYS[5], ARGV[1], no)
 else
@@ -65,10 +62,10 @@ end
 local wake = false
 if #due > 0 then redis.call('ZADD', KEYS[1], unpack(due)) end
 for i = 1, #due, 2 do wake = wake or tonumber(due[i]) <= tonumber(ARGV[1]) end
-if ARGV[9] ~= '' then
-  redis.call('XADD', KEYS[6], '*', 'event_id', ARGV[9], 'refund_no', no, 'outcome', ARGV[10], 'result', ARGV[11])
+if result then
+  redis.call('XADD', KEYS[6], '*', 'event_id', result[1], 'refund_no', no, 'outcome', result[2], 'result', result[3])
 end
 redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[2], '*', unpack(line))
 if wake then redis.call('PUBLISH', ARGV[3], '1') end
-Bins.store({ unpack(KEYS, 10) })
+Bins.store({ unpack(KEYS, 11) })
 return 1

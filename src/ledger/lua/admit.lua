@@ -6,28 +6,31 @@
 -- KEYS[4] due        zset, refund number by Unix ms; +inf while it waits for its order
 -- KEYS[5] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[6] seq        counter, raised by every write
--- KEYS[7..]          what bins.lua keeps
+-- KEYS[7] overdrawn  set, ids of orders that hold more than was paid
+-- KEYS[8..]          what bins.lua keeps
 -- ARGV[1] group      consumer group of the requests
 -- ARGV[2] channel    where sleeping workers listen
 -- ARGV[3] now        Unix ms
--- ARGV[4..]          eleven for each refund: number, request entry id or '', record, state, amount
---                    in minor units, paid in minor units or '', due in Unix ms, order id, second
---                    order id or '', bin, admitted in Unix ms
--- Returns            one array a refund: {0} new, {1} waits for its order, {2, record} known,
---                    {3, paid, held} over-refund, {4} the two ids name two known orders, {5} its
---                    request has had its answer already
+-- ARGV[4] batch      MessagePack: {names of bins, refunds}; a refund is {number, request entry id or '',
+--                    record, state, amount in minor units, paid in minor units or nil, due in Unix ms,
+--                    order id, second order id or '', place of its bin, admitted in Unix ms}
+-- Returns            one a refund: 0 new, 1 waits for its order, {2, record} known, {3, paid, held}
+--                    over-refund, 4 the two ids name two known orders, 5 its request has had its answer
 -- Reads first        every record and order of the batch, whether each request still waits for an
 --                    answer, and the type of every key; nothing is written before all are decided
 -- Repeat             a refund that was admitted is answered as known, nothing changes
-local PER, HEAD, n = 11, 3, (#ARGV - 3) / 11
+local names, refunds = unpack(cmsgpack.unpack(ARGV[4]))
 local nos, ids = {}, {}
-for i = 0, n - 1 do
-  local a = HEAD + i * PER
-  nos[i + 1], ids[#ids + 1], ids[#ids + 2] = ARGV[a + 1], ARGV[a + 8], ARGV[a + 9]
+-- So many refunds of an order are named, the rest only counted: an order of ten thousand must not cost
+-- each of them a list of all.
+local NAMED = 200
+for i, refund in ipairs(refunds) do
+  nos[i], ids[2 * i - 1], ids[2 * i] = refund[1], refund[8], refund[9]
 end
 local known = {}
 for i, v in ipairs(redis.call('HMGET', KEYS[2], unpack(nos))) do known[nos[i]] = v or nil end
-Orders.load(KEYS[5], ids)
+Orders.load(KEYS[5], KEYS[7], ids)
+Bins.name(names)
 
 -- Whether a request waits for its answer: whoever answers it acknowledges and deletes it. One that
 -- only its producer has deleted is still pending, one whose reader was removed is still there.
@@ -39,36 +42,36 @@ local function open(entry)
 end
 
 local replies, records, states, due, acks, wake = {}, {}, {}, {}, {}, false
-for i = 0, n - 1 do
-  local a = HEAD + i * PER
-  local no, entry, amount, paid, at = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 5]), ARGV[a + 6], ARGV[a + 7]
-  local order = Orders.find(ARGV[a + 8], ARGV[a + 9])
-  if order and order.paid ~= '' and (paid == '' or tonumber(order.paid) < tonumber(paid)) then paid = order.paid end
+for i, refund in ipairs(refunds) do
+  local no, entry, record, state, amount, paid, at = unpack(refund, 1, 7)
+  local order = Orders.find(refund[8], refund[9])
+  if order and order.paid ~= '' and (not paid or tonumber(order.paid) < paid) then paid = tonumber(order.paid) end
   if known[no] then
-    replies[i + 1] = { 2, known[no] }
+    replies[i] = { 2, known[no] }
   elseif entry ~= '' and not open(entry) then
-    replies[i + 1] = { 5 }
+    replies[i] = 5
   elseif not order then
-    replies[i + 1] = { 4 }
-  elseif paid ~= '' and order.held + amount > tonumber(paid) then
-    replies[i + 1] = { 3, paid, string.format('%.0f', order.held) }
+    replies[i] = 4
+  elseif paid and order.held + amount > paid then
+    replies[i] = { 3, string.format('%.0f', paid), string.format('%.0f', order.held) }
   else
     if order.flight == '' then
-      replies[i + 1], order.flight = { 0 }, no
+      replies[i], order.flight = 0, no
       if tonumber(order.gate) > tonumber(at) then at = order.gate end
       wake = wake or tonumber(at) <= tonumber(ARGV[3])
     else
-      replies[i + 1] = { 1 }
+      replies[i] = 1
       order.waiting = (order.waiting == '' and '' or order.waiting .. ',') .. no .. ':' .. at
       at = '+inf'
     end
-    order.held, order.paid = order.held + amount, paid
-    Orders.enter(order, no)
+    order.held, order.paid = order.held + amount, paid and string.format('%.0f', paid) or ''
+    order.count = order.count + 1
+    if order.count <= NAMED then order.refunds = (order.refunds == '' and '' or order.refunds .. ' ') .. no end
     Orders.keep(order)
-    Bins.move(no, '', ARGV[a + 10], amount, ARGV[a + 11], '', '')
-    known[no] = ARGV[a + 3]
-    records[#records + 1], records[#records + 2] = no, ARGV[a + 3]
-    states[#states + 1], states[#states + 2] = no, ARGV[a + 4]
+    Bins.move(no, 0, refund[10], amount, refund[11])
+    known[no] = record
+    records[#records + 1], records[#records + 2] = no, record
+    states[#states + 1], states[#states + 2] = no, state
     due[#due + 1], due[#due + 2] = at, no
     if entry ~= '' then acks[#acks + 1], taken[entry] = entry, true end
   end
@@ -89,5 +92,5 @@ if #acks > 0 then
   redis.call('XDEL', KEYS[1], unpack(acks))
 end
 if wake then redis.call('PUBLISH', ARGV[2], '1') end
-Bins.store({ unpack(KEYS, 7) })
+Bins.store({ unpack(KEYS, 8) })
 return replies

@@ -8,6 +8,7 @@
 -- KEYS[4] counted    hash, refund number -> the last day in which it was counted
 -- KEYS[5] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[6] seq        counter, raised by every write
+-- KEYS[7] overdrawn  set, ids of orders that hold more than was paid
 -- ARGV[1..]          eight for each refund: number, fence and word of the lease, account, day or '' if
 --                    the account has no limit, amount, limit in minor units, order id, second order
 --                    id or ''
@@ -23,17 +24,16 @@ for i = 0, n - 1 do
   nos[i + 1], switches[i + 2], days[i + 1] = ARGV[a + 1], ARGV[a + 3], ARGV[a + 3] .. ' ' .. ARGV[a + 4]
   ids[#ids + 1], ids[#ids + 2] = ARGV[a + 7], ARGV[a + 8]
 end
-Orders.load(KEYS[5], ids)
+Orders.load(KEYS[5], KEYS[7], ids)
 local leases = redis.call('HMGET', KEYS[1], unpack(nos))
 local pauses = redis.call('HMGET', KEYS[2], unpack(switches))
 local run, sums, counted = Lease.run(), {}, {}
 for i, v in ipairs(redis.call('HMGET', KEYS[3], unpack(days))) do sums[days[i]] = v and tonumber(v) or nil end
 for i, v in ipairs(redis.call('HMGET', KEYS[4], unpack(nos))) do counted[nos[i]] = v or nil end
 
--- Only a correction can have made it so: money that had been thought free has moved.
 local function overdrawn(first, second)
   local order = Orders.find(first, second)
-  return order and order.paid ~= '' and tonumber(order.held) > tonumber(order.paid)
+  return order and Orders.is_over(order)
 end
 
 local replies, marks, changed, begun = {}, {}, {}, {}

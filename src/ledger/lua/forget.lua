@@ -9,32 +9,41 @@
 -- KEYS[6] leases     hash, refund number -> fence mark crashes since word
 -- KEYS[7] counted    hash, refund number -> the last day in which it was counted
 -- KEYS[8] seq        counter, raised by every write
--- KEYS[9..]          what bins.lua keeps
+-- KEYS[9] overdrawn  set, ids of orders that hold more than was paid
+-- KEYS[10..]         what bins.lua keeps
 -- ARGV[1] before     forget what settled before this Unix ms
--- ARGV[2..]          six for each refund: number, order id, second order id or '', bin, minor units, the
---                    gateway's number or ''
+-- ARGV[2] batch      MessagePack: {names of bins, refunds}; a refund is {number, order id, second order id
+--                    or '', place of its bin, minor units, the gateway's number or nil}
 -- Returns            how many were forgotten
 -- Reads first        settlement, due time, lease and order of each, and the type of every key
 -- Repeat             nothing further
-local forgotten, ids = {}, {}
-for a = 2, #ARGV, 6 do ids[#ids + 1], ids[#ids + 2] = ARGV[a + 1], ARGV[a + 2] end
-Orders.load(KEYS[4], ids)
-local gone = {}
-for a = 2, #ARGV, 6 do
-  local at = redis.call('ZSCORE', KEYS[1], ARGV[a])
-  local busy = redis.call('ZSCORE', KEYS[5], ARGV[a]) or redis.call('HEXISTS', KEYS[6], ARGV[a]) == 1
+local names, refunds = unpack(cmsgpack.unpack(ARGV[2]))
+local forgotten, ids, gone = {}, {}, {}
+for i, refund in ipairs(refunds) do ids[2 * i - 1], ids[2 * i] = refund[2], refund[3] end
+Orders.load(KEYS[4], KEYS[9], ids)
+Bins.name(names)
+-- One of the refunds of an order goes; the order with the last of them.
+local function leave(order, no)
+  local others = {}
+  for other in string.gmatch(order.refunds, '%S+') do
+    if other ~= no then others[#others + 1] = other end
+  end
+  order.count, order.refunds = order.count - 1, table.concat(others, ' ')
+  Orders.keep(order)
+  if order.count > 0 then return end
+  gone[#gone + 1] = order.id
+  for id in string.gmatch(order.others, '%S+') do gone[#gone + 1] = id end
+end
+for _, refund in ipairs(refunds) do
+  local no = refund[1]
+  local at = redis.call('ZSCORE', KEYS[1], no)
+  local busy = redis.call('ZSCORE', KEYS[5], no) or redis.call('HEXISTS', KEYS[6], no) == 1
   if at and not busy and tonumber(at) < tonumber(ARGV[1]) then
-    forgotten[#forgotten + 1] = ARGV[a]
-    Bins.move(ARGV[a], ARGV[a + 3], '', ARGV[a + 4], '', '', ARGV[a + 5])
-    local order = Orders.find(ARGV[a + 1], ARGV[a + 2])
-    if order and order.known then
-      Orders.leave(order, ARGV[a])
-      Orders.keep(order)
-      if order.count == 0 then
-        gone[#gone + 1] = order.id
-        for id in string.gmatch(order.others, '%S+') do gone[#gone + 1] = id end
-      end
-    end
+    forgotten[#forgotten + 1] = no
+    Bins.move(no, refund[4], 0, refund[5])
+    if refund[6] then Bins.gone[#Bins.gone + 1] = refund[6] end
+    local order = Orders.find(refund[2], refund[3])
+    if order and order.known then leave(order, no) end
   end
 end
 if #forgotten == 0 then return 0 end
@@ -47,6 +56,9 @@ redis.call('HDEL', KEYS[2], unpack(forgotten))
 redis.call('HDEL', KEYS[3], unpack(forgotten))
 redis.call('HDEL', KEYS[7], unpack(forgotten))
 Orders.store()
-for _, id in ipairs(gone) do redis.call('HDEL', KEYS[4], id) end -- no bound on the ids of one order
-Bins.store({ unpack(KEYS, 9) })
+for _, id in ipairs(gone) do -- no bound on the ids of one order
+  redis.call('HDEL', KEYS[4], id)
+  redis.call('SREM', KEYS[9], id)
+end
+Bins.store({ unpack(KEYS, 10) })
 return #forgotten

@@ -3,13 +3,15 @@
 -- holds the account. held, paid: minor units; gate: Unix ms; count: refunds stored; refunds: the numbers
 -- of the first of them, divided by spaces, for who looks for the order; waiting: number:due,number:due;
 -- other ids: divided by spaces, so that all go with the account.
--- Mirrors domain/order.rs, which says what each of these is for.
-local Orders = { seen = {}, changed = {}, ALIAS = string.byte('='), NAMED = 200 }
+-- Mirrors domain/order.rs, which says what each of these is for. An order that holds more than was paid
+-- stands in the set overdrawn, too, so that a claim can tell at once that there is none.
+local Orders = { seen = {}, changed = {}, over = {}, ALIAS = string.byte('=') }
 
 -- Reads the accounts of all ids of a batch at once.
-function Orders.load(key, ids)
-  Orders.key = key
+function Orders.load(key, overdrawn, ids)
+  Orders.key, Orders.overdrawn = key, overdrawn
   if #ids == 0 then return end
+  redis.call('SCARD', overdrawn)
   for i, v in ipairs(redis.call('HMGET', key, unpack(ids))) do Orders.seen[ids[i]] = v or nil end
 end
 
@@ -37,10 +39,14 @@ function Orders.find(first, second)
   if text then
     o.held, o.paid, o.flight, o.gate, o.count, o.refunds, o.waiting, o.others =
       string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|(%d+)|([^|]*)|([^|]*)|(.*)$')
-    o.known = true
+    o.known, o.was_over = true, Orders.is_over(o)
   end
   return o
 end
+
+-- Whether more of it is held than was paid. Only a correction can have made it so: money that had been
+-- thought free has moved.
+function Orders.is_over(o) return o.paid ~= '' and tonumber(o.held) > tonumber(o.paid) end
 
 function Orders.keep(o)
   local alias = '=' .. o.id
@@ -51,6 +57,8 @@ function Orders.keep(o)
   local held = string.format('%.0f', o.held)
   Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.count, o.refunds, o.waiting, o.others }, '|')
   Orders.changed[o.id] = Orders.seen[o.id]
+  local over = Orders.is_over(o)
+  if over or o.was_over then Orders.over[o.id] = over end
 end
 
 -- Writes every account that was kept.
@@ -58,28 +66,17 @@ function Orders.store()
   local flat = {}
   for id, text in pairs(Orders.changed) do flat[#flat + 1], flat[#flat + 2] = id, text end
   if #flat > 0 then redis.call('HSET', Orders.key, unpack(flat)) end
-end
-
--- One more refund of the order is stored. So many are named, the rest only counted: an order of ten
--- thousand refunds must not cost each of them a list of all.
-function Orders.enter(o, no)
-  o.count = o.count + 1
-  if o.count <= Orders.NAMED then o.refunds = o.refunds == '' and no or o.refunds .. ' ' .. no end
-end
-
--- One of them is forgotten.
-function Orders.leave(o, no)
-  local others = {}
-  for other in string.gmatch(o.refunds, '%S+') do
-    if other ~= no then others[#others + 1] = other end
-  end
-  o.count, o.refunds = o.count - 1, table.concat(others, ' ')
+  for id, over in pairs(Orders.over) do redis.call(over and 'SADD' or 'SREM', Orders.overdrawn, id) end
 end
 
 -- What a step of a refund means for its order: what is held, and the end of its turn or of its wait
--- for one. The next refund of the order may go; when, is added to due.
-function Orders.finish(o, no, freed, next_at, due)
-  o.held = math.max(0, o.held - freed)
+-- for one. The next refund of the order may go; when, is added to due. change: {order id, second order
+-- id or '', minor units that the order no longer holds (negative: holds again), no submit of the order
+-- before this Unix ms}.
+function Orders.finish(change, no, due)
+  local o, next_at = Orders.find(change[1], change[2]), change[4]
+  if not o or not o.known then return end
+  o.held = math.max(0, o.held - change[3])
   if o.flight == no then
     if tonumber(next_at) > tonumber(o.gate) then o.gate = next_at end
     local following, at, rest = string.match(o.waiting, '^([^:]+):(%d+),?(.*)$')

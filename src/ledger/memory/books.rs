@@ -183,7 +183,7 @@ impl Books {
         self.due.insert(refund_no.clone(), Due::At(until));
         let lease = Lease { refund_no: refund_no.clone(), fence, until };
         let (record, facts) = (as_held(record, hold), hold.facts(self.lost_at));
-        Some(Claim { lease, record, facts, due_at })
+        Some(Claim { lease, record, facts, due_at, cleared_at: None })
     }
 
     pub(super) fn commit(&mut self, commit: &Commit, now: UnixMillis) -> Committed {

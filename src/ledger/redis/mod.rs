@@ -21,7 +21,7 @@ use redis::aio::ConnectionManager;
 use super::connection::{Connector, map_error};
 use super::held::{Hold, as_held};
 use super::keys::Keys;
-use super::scripts::{ActReply, ClearReply, PutBackItem, Scripts};
+use super::scripts::{ActReply, ClaimReply, ClearReply, PutBackItem, Scripts};
 use crate::domain::{RefundNo, UnixMillis};
 use crate::ports::ledger::{
     Act, Acted, Admission, Admitted, BATCH_MAX, Claims, Clearance, Cleared, Commit, Committed,
@@ -32,7 +32,7 @@ use counts::timed;
 pub(super) use epoch::Known;
 pub use epoch::Losses;
 use translate::{
-    act_item, admit_item, admitted, audit_line, claims, clear_item, commit_item, corrupt, decode,
+    act_item, admit_batch, admitted, audit_line, claims, clear_item, commit_batch, corrupt, decode,
     decode_pause, encode_pause, from_score, pause_field, put_back_item,
 };
 
@@ -152,10 +152,10 @@ impl Ledger for RedisLedger {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let items = batch.iter().map(admit_item).collect::<Result<Vec<_>, _>>()?;
+        let packed = admit_batch(batch)?;
         self.first_look(now).await?;
         let mut con = self.con.clone();
-        let replies = self.scripts.admit(&mut con, &self.keys, now.get(), &items);
+        let replies = self.scripts.admit(&mut con, &self.keys, now.get(), &packed);
         let replies = timed("admit", replies).await.map_err(map_error)?;
         Ok(batch.iter().zip(replies).map(|(admission, reply)| admitted(admission, reply)).collect())
     }
@@ -185,8 +185,9 @@ impl Ledger for RedisLedger {
             let word = format!("{}.{}.{round}", self.owner, known.run_id);
             let call = self.scripts.claim(&mut con, &self.keys, bounds, (&word, &known));
             if let Some(reply) = timed("claim", call).await.map_err(map_error)? {
-                self.saw(reply.fence);
-                return Ok(claims(reply, &word, until));
+                let reply = ClaimReply::read(&reply).map_err(map_error)?;
+                self.saw(reply.head().map_err(map_error)?.fence);
+                return claims(&reply, &word, (now, until)).map_err(map_error);
             }
             self.look(now).await?;
         }
@@ -208,10 +209,9 @@ impl Ledger for RedisLedger {
             return Ok(Vec::new());
         }
         self.used(now);
-        let items =
-            batch.iter().map(|commit| commit_item(commit, now)).collect::<Result<Vec<_>, _>>()?;
+        let packed = commit_batch(batch, now)?;
         let mut con = self.con.clone();
-        let stored = self.scripts.commit(&mut con, &self.keys, now.get(), &items);
+        let stored = self.scripts.commit(&mut con, &self.keys, now.get(), &packed);
         let stored = timed("commit", stored).await.map_err(map_error)?;
         let verdict = |stored| {
             if stored { Committed::Stored } else { Committed::StaleFence }

@@ -1,17 +1,18 @@
 //! Between the words of the port and those of the scripts.
 
+use redis::RedisError;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::order::{OrderChange, Reserve};
 use crate::domain::step::Plan;
 use crate::domain::{AccountName, AmountCents, RefundNo, RefundRecord, UnixMillis};
-use crate::ledger::bins::{self, Shift};
+use crate::ledger::bins::{self, Move, Names};
 use crate::ledger::held::{as_held, order_ids};
 use crate::ledger::record::{
     RecordError, decode_refund, decode_state, encode_refund, encode_state,
 };
 use crate::ledger::scripts::{
-    ActItem, AdmitItem, AdmitReply, ClaimItem, ClaimReply, ClearItem, CommitItem, OrderStep,
+    ActItem, AdmitItem, AdmitReply, Batch, ClaimHead, ClaimItem, ClaimReply, ClearItem, OrderStep,
     PutBackItem, StepItem,
 };
 use crate::ports::figures::Bin;
@@ -21,20 +22,28 @@ use crate::ports::ledger::{
 };
 use crate::ports::{LedgerError, chain};
 
-pub(super) fn admit_item(admission: &Admission) -> Result<AdmitItem, LedgerError> {
+pub(super) fn admit_batch(batch: &[Admission]) -> Result<Batch<AdmitItem>, LedgerError> {
+    let mut names = Names::default();
+    let rows = batch.iter().map(|admission| admit_item(admission, &mut names)).collect::<Result<_, _>>()?;
+    Ok(Batch { bins: names.finish(), rows })
+}
+
+fn admit_item(admission: &Admission, names: &mut Names) -> Result<AdmitItem, LedgerError> {
     let record = &admission.record;
     let no = record.refund.refund_no.as_str();
+    let (order, second_order) = order_ids(&record.order_scope, &record.refund.order);
     Ok(AdmitItem {
         refund_no: no.to_owned(),
         entry: admission.entry.as_ref().map(|entry| entry.0.clone()).unwrap_or_default(),
-        record: encode_refund(record).map_err(|err| corrupt(no, &err))?,
-        state: encode_state(record).map_err(|err| corrupt(no, &err))?,
+        record: encode_refund(record).map_err(|err| corrupt(no, &err))?.into(),
+        state: encode_state(record).map_err(|err| corrupt(no, &err))?.into(),
         amount: record.refund.amount.get(),
         paid: record.refund.order.paid.map(AmountCents::get),
-        due: admission.due_at.get(),
-        orders: order_ids(&record.order_scope, &record.refund.order),
-        bin: bins::encode(&Bin::of(record)),
-        admitted_at: record.admitted_at.get(),
+        due: admission.due_at.get().to_string(),
+        order,
+        second_order,
+        bin: names.place(&Bin::of(record)),
+        admitted_at: record.admitted_at.get().to_string(),
     })
 }
 
@@ -43,7 +52,7 @@ pub(super) fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
         AdmitReply::New => Admitted::New,
         AdmitReply::Waiting => Admitted::Waiting,
         AdmitReply::Known(text) => {
-            match decode_refund(admission.record.refund.refund_no.as_str(), &text) {
+            match decode_refund(admission.record.refund.refund_no.as_str(), std::str::from_utf8(&text).unwrap_or_default()) {
                 Ok((refund, _)) => Admitted::Known(Box::new(refund)),
                 Err(err) => Admitted::Unreadable(chain(&err)),
             }
@@ -56,88 +65,110 @@ pub(super) fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
     }
 }
 
-/// What a claim under `word` has leased.
-pub(super) fn claims(reply: ClaimReply, word: &str, until: UnixMillis) -> Claims {
-    let next_due = reply.next_due.map(from_score);
-    let lost_at = reply.lost_at.map(UnixMillis::new);
-    let mut claims = Claims { next_due, ..Claims::default() };
-    let fence = Fence { number: reply.fence, word: word.into() };
+/// What a claim under `word` has leased at `now`, `until` then.
+pub(super) fn claims(
+    reply: &ClaimReply<'_>,
+    word: &str,
+    (now, until): (UnixMillis, UnixMillis),
+) -> Result<Claims, RedisError> {
+    let head = reply.head()?;
+    let mut claims = Claims { next_due: head.next_due.map(from_score), ..Claims::default() };
+    let fence = Fence { number: head.fence, word: word.into() };
     let lease = |refund_no| Lease { refund_no, fence: fence.clone(), until };
-    for item in reply.items {
+    for item in reply.items() {
+        let item = item?;
+        let refund_no = std::str::from_utf8(item.refund_no).ok().and_then(|no| RefundNo::parse(no).ok());
         // The whole batch is leased by now, so one alien entry must not lose the others.
-        let refund_no = match RefundNo::parse(&item.refund_no) {
-            Ok(refund_no) => refund_no,
-            Err(err) => {
-                tracing::error!(entry = item.refund_no, %err, "not a refund number among the due");
-                continue;
-            }
+        let Some(refund_no) = refund_no else {
+            let entry = String::from_utf8_lossy(item.refund_no);
+            tracing::error!(%entry, "not a refund number among the due");
+            continue;
         };
-        match decode(&item.refund_no, &item.record, &item.state) {
-            Ok(record) => claims.claims.push(claim(lease(refund_no), record, &item, lost_at)),
+        match decode(refund_no.as_str(), std::str::from_utf8(item.record).unwrap_or_default(), std::str::from_utf8(item.state).unwrap_or_default()) {
+            Ok(record) => claims.claims.push(claim(lease(refund_no), record, &item, (now, head))),
             Err(err) => claims.unreadable.push((lease(refund_no), chain(&err))),
         }
     }
-    claims
+    Ok(claims)
 }
 
 fn claim(
     lease: Lease,
     record: RefundRecord,
-    item: &ClaimItem,
-    lost_at: Option<UnixMillis>,
+    item: &ClaimItem<'_>,
+    (now, head): (UnixMillis, ClaimHead),
 ) -> Claim {
-    let (facts, due_at) = (item.lease.facts(lost_at), from_score(item.due));
-    Claim { lease, record: as_held(record, item.lease), facts, due_at }
+    let facts = item.lease.facts(head.lost_at.map(UnixMillis::new));
+    let (due_at, cleared_at) = (from_score(item.due), head.clear.then_some(now));
+    Claim { lease, record: as_held(record, item.lease), facts, due_at, cleared_at }
 }
 
-pub(super) fn commit_item(commit: &Commit, now: UnixMillis) -> Result<CommitItem, LedgerError> {
-    let (plan, result, order) = (commit.plan, commit.result.as_ref(), commit.order.as_ref());
-    let shift = Shift::of(&commit.from, &commit.record, now);
-    Ok(CommitItem {
-        refund_no: commit.record.refund.refund_no.to_string(),
-        proof: proof(&commit.lease.fence),
-        step: step_item(&commit.record, plan, (result, order), shift)?,
-    })
+pub(super) fn commit_batch(
+    batch: &[Commit],
+    now: UnixMillis,
+) -> Result<Batch<StepItem>, LedgerError> {
+    let mut names = Names::default();
+    let row = |commit: &Commit| {
+        let (plan, result, order) = (commit.plan, commit.result.as_ref(), commit.order.as_ref());
+        let shift = Move::of(&commit.from, &commit.record, now, &mut names);
+        Ok(StepItem {
+            refund_no: commit.record.refund.refund_no.to_string(),
+            proof: proof(&commit.lease.fence),
+            ..step_item(&commit.record, plan, (result, order), shift)?
+        })
+    };
+    let rows = batch.iter().map(row).collect::<Result<_, LedgerError>>()?;
+    Ok(Batch { bins: names.finish(), rows })
 }
 
 pub(super) fn act_item(act: &Act, now: UnixMillis) -> Result<ActItem, LedgerError> {
     let no = act.record.refund.refund_no.as_str();
-    let shift = Shift::of(&Bin::of(&act.seen.record), &act.record, now);
+    let mut names = Names::default();
+    let shift = Move::of(&Bin::of(&act.seen.record), &act.record, now, &mut names);
     let (result, order) = (act.result.as_ref(), act.order.as_ref());
     Ok(ActItem {
         refund_no: no.to_owned(),
-        seen: encode_state(&act.seen.record).map_err(|err| corrupt(no, &err))?,
+        seen: encode_state(&act.seen.record).map_err(|err| corrupt(no, &err))?.into(),
         lost_at: act.seen.lost_at.map(|at| at.get().to_string()).unwrap_or_default(),
-        step: step_item(&act.record, act.plan, (result, order), shift)?,
+        step: Batch {
+            rows: vec![step_item(&act.record, act.plan, (result, order), shift)?],
+            bins: names.finish(),
+        },
         audit: audit_line(&act.audit, now),
     })
 }
 
+/// What a step writes, without the refund's number and lease.
 fn step_item(
     record: &RefundRecord,
     plan: Plan,
     (result, order): (Option<&Publication>, Option<&OrderChange>),
-    shift: Shift,
+    shift: Option<Move>,
 ) -> Result<StepItem, LedgerError> {
     let no = record.refund.refund_no.as_str();
     Ok(StepItem {
-        state: encode_state(record).map_err(|err| corrupt(no, &err))?,
+        refund_no: String::new(),
+        proof: String::new(),
+        state: encode_state(record).map_err(|err| corrupt(no, &err))?.into(),
         due: match plan {
-            Plan::Due(at) => Some(at.get()),
+            Plan::Due(at) => Some(at.get().to_string()),
             Plan::Ended => None,
         },
         result: result.map(|one| (one.event_id.clone(), one.outcome, one.json.clone())),
-        order: order.map(|change| OrderStep {
-            ids: order_ids(&record.order_scope, &record.refund.order),
-            freed: match change.reserve {
-                Reserve::Keep => "0".to_owned(),
-                Reserve::Free(amount) => amount.get().to_string(),
-                Reserve::HoldAgain(amount) => format!("-{}", amount.get()),
-            },
-            next_at: change.next_at.get(),
-        }),
+        order: order.map(|change| order_step(record, change)),
         shift,
+        found: bins::found(record),
     })
+}
+
+fn order_step(record: &RefundRecord, change: &OrderChange) -> OrderStep {
+    let (order, second_order) = order_ids(&record.order_scope, &record.refund.order);
+    let freed = match change.reserve {
+        Reserve::Keep => 0,
+        Reserve::Free(amount) => amount.get().cast_signed(),
+        Reserve::HoldAgain(amount) => amount.get().cast_signed().saturating_neg(),
+    };
+    OrderStep { order, second_order, freed, next_at: change.next_at.get().to_string() }
 }
 
 pub(super) fn put_back_item(back: &PutBack) -> PutBackItem {

@@ -1,24 +1,36 @@
 //! What the scripts take, one item a refund, and what they answer.
 
-use redis::{FromRedisValue, RedisError, ScriptInvocation};
+use redis::{RedisError, ScriptInvocation};
+use serde::Deserialize;
 
+use super::pack::{Pack, Packer};
 use super::unknown;
-use crate::ledger::bins::Shift;
+use crate::ledger::bins::Move;
 use crate::ledger::held::Hold;
 
-/// One refund as `admit.lua` takes it.
+/// A batch as the scripts take it, in MessagePack: the names of the bins that it moves refunds between,
+/// and one row a refund.
+#[derive(Debug)]
+pub(in crate::ledger) struct Batch<T> {
+    pub(in crate::ledger) bins: Vec<String>,
+    pub(in crate::ledger) rows: Vec<T>,
+}
+
+/// One refund as `admit.lua` takes it; the fields in the order of its header.
 #[derive(Debug)]
 pub(in crate::ledger) struct AdmitItem {
     pub(in crate::ledger) refund_no: String,
     pub(in crate::ledger) entry: String,
-    pub(in crate::ledger) record: String,
-    pub(in crate::ledger) state: String,
+    pub(in crate::ledger) record: Vec<u8>,
+    pub(in crate::ledger) state: Vec<u8>,
     pub(in crate::ledger) amount: u64,
     pub(in crate::ledger) paid: Option<u64>,
-    pub(in crate::ledger) due: i64,
-    pub(in crate::ledger) orders: (String, String),
-    pub(in crate::ledger) bin: String,
-    pub(in crate::ledger) admitted_at: i64,
+    pub(in crate::ledger) due: String,
+    pub(in crate::ledger) order: String,
+    pub(in crate::ledger) second_order: String,
+    /// The place of its bin among the names.
+    pub(in crate::ledger) bin: usize,
+    pub(in crate::ledger) admitted_at: String,
 }
 
 /// What `admit.lua` says of one refund.
@@ -26,78 +38,139 @@ pub(in crate::ledger) struct AdmitItem {
 pub(in crate::ledger) enum AdmitReply {
     New,
     Waiting,
-    Known(String),
+    Known(Vec<u8>),
     OverRefund { paid: u64, held: u64 },
     OrderMismatch,
     Decided,
 }
 
+/// The answer of `claim.lua`, in the order of its header; the columns are equally long.
+#[derive(Debug, Deserialize)]
+pub(in crate::ledger) struct ClaimReply<'a> {
+    fence: &'a str,
+    next_due: &'a str,
+    lost_at: &'a str,
+    clear: &'a str,
+    refund_nos: Vec<&'a [u8]>,
+    dues: Vec<&'a str>,
+    records: Vec<&'a [u8]>,
+    states: Vec<&'a [u8]>,
+    marks: Vec<&'a str>,
+}
+
 /// One refund as `claim.lua` hands it out.
 #[derive(Debug)]
-pub(in crate::ledger) struct ClaimItem {
-    pub(in crate::ledger) refund_no: String,
-    pub(in crate::ledger) record: String,
-    pub(in crate::ledger) state: String,
+pub(in crate::ledger) struct ClaimItem<'a> {
+    pub(in crate::ledger) refund_no: &'a [u8],
+    pub(in crate::ledger) record: &'a [u8],
+    pub(in crate::ledger) state: &'a [u8],
     pub(in crate::ledger) lease: Hold,
     /// As Redis spells a score.
     pub(in crate::ledger) due: f64,
 }
 
-/// The answer of `claim.lua`.
-#[derive(Debug)]
-pub(in crate::ledger) struct ClaimReply {
+/// What the answer of `claim.lua` says of the whole batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::ledger) struct ClaimHead {
+    pub(in crate::ledger) fence: u64,
     /// As Redis spells a score: a double.
     pub(in crate::ledger) next_due: Option<f64>,
-    pub(in crate::ledger) fence: u64,
     pub(in crate::ledger) lost_at: Option<i64>,
-    pub(in crate::ledger) items: Vec<ClaimItem>,
+    /// Nothing is paused, and no order holds more than was paid.
+    pub(in crate::ledger) clear: bool,
 }
 
-/// One refund as `commit.lua` takes it.
-#[derive(Debug)]
-pub(in crate::ledger) struct CommitItem {
-    pub(in crate::ledger) refund_no: String,
-    pub(in crate::ledger) proof: String,
-    pub(in crate::ledger) step: StepItem,
+impl<'a> ClaimReply<'a> {
+    /// Reads it.
+    pub(in crate::ledger) fn read(reply: &'a [u8]) -> Result<Self, RedisError> {
+        let read: Self =
+            rmp_serde::from_slice(reply).map_err(|err| unknown("claim", &err.to_string()))?;
+        let lengths = [read.dues.len(), read.records.len(), read.states.len(), read.marks.len()];
+        if lengths.iter().any(|length| *length != read.refund_nos.len()) {
+            return Err(unknown("claim", "columns of different lengths"));
+        }
+        Ok(read)
+    }
+
+    /// What it says of the whole batch.
+    pub(in crate::ledger) fn head(&self) -> Result<ClaimHead, RedisError> {
+        Ok(ClaimHead {
+            fence: number(self.fence)?,
+            next_due: optional(self.next_due)?,
+            lost_at: optional(self.lost_at)?,
+            clear: self.clear == "1",
+        })
+    }
+
+    /// The refunds.
+    pub(in crate::ledger) fn items(&self) -> impl Iterator<Item = Result<ClaimItem<'a>, RedisError>> {
+        let texts = self.refund_nos.iter().zip(&self.records).zip(&self.states);
+        texts.zip(&self.dues).zip(&self.marks).map(|((((no, record), state), due), mark)| {
+            let lease = Hold::of_mark(mark).ok_or_else(|| unknown("claim", mark))?;
+            Ok(ClaimItem { refund_no: no, record, state, lease, due: number(due)? })
+        })
+    }
+}
+
+/// A number as a script spells it.
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, RedisError> {
+    text.parse().map_err(|_| unknown("claim", text))
+}
+
+/// A number, or nothing where there is none.
+fn optional<T: std::str::FromStr>(text: &str) -> Result<Option<T>, RedisError> {
+    (!text.is_empty()).then(|| number(text)).transpose()
 }
 
 /// A refund as `act.lua` takes it.
 #[derive(Debug)]
 pub(in crate::ledger) struct ActItem {
     pub(in crate::ledger) refund_no: String,
-    pub(in crate::ledger) seen: String,
+    pub(in crate::ledger) seen: Vec<u8>,
     pub(in crate::ledger) lost_at: String,
-    pub(in crate::ledger) step: StepItem,
+    /// One row.
+    pub(in crate::ledger) step: Batch<StepItem>,
     pub(in crate::ledger) audit: Vec<(&'static str, String)>,
 }
 
-/// What a step of a refund writes, as `commit.lua` and `act.lua` take it.
+/// What a step of a refund writes, as `commit.lua` and `act.lua` take it; the fields in the order of
+/// their headers. Moments and what a script only hands on are texts: a script pays for each number that
+/// it has to spell.
 #[derive(Debug)]
 pub(in crate::ledger) struct StepItem {
-    pub(in crate::ledger) state: String,
-    pub(in crate::ledger) due: Option<i64>,
+    /// Empty where the script is told otherwise.
+    pub(in crate::ledger) refund_no: String,
+    /// Fence and word of the lease; empty where none is needed.
+    pub(in crate::ledger) proof: String,
+    pub(in crate::ledger) state: Vec<u8>,
+    pub(in crate::ledger) due: Option<String>,
     pub(in crate::ledger) result: Option<(String, &'static str, String)>,
     pub(in crate::ledger) order: Option<OrderStep>,
-    pub(in crate::ledger) shift: Shift,
+    pub(in crate::ledger) shift: Option<Move>,
+    /// The gateway's number of it.
+    pub(in crate::ledger) found: Option<String>,
 }
 
 /// What a step of a refund means for its order, as the scripts take it.
 #[derive(Debug)]
 pub(in crate::ledger) struct OrderStep {
-    pub(in crate::ledger) ids: (String, String),
+    pub(in crate::ledger) order: String,
+    pub(in crate::ledger) second_order: String,
     /// Minor units, negative if they are held again.
-    pub(in crate::ledger) freed: String,
-    pub(in crate::ledger) next_at: i64,
+    pub(in crate::ledger) freed: i64,
+    pub(in crate::ledger) next_at: String,
 }
 
-/// A refund as `forget.lua` takes it.
+/// A refund as `forget.lua` takes it; the fields in the order of its header.
 #[derive(Debug)]
 pub(in crate::ledger) struct ForgetItem {
     pub(in crate::ledger) refund_no: String,
-    pub(in crate::ledger) orders: (String, String),
-    pub(in crate::ledger) bin: String,
+    pub(in crate::ledger) order: String,
+    pub(in crate::ledger) second_order: String,
+    /// The place of its bin among the names.
+    pub(in crate::ledger) bin: usize,
     pub(in crate::ledger) amount: u64,
-    pub(in crate::ledger) found: String,
+    pub(in crate::ledger) found: Option<String>,
 }
 
 /// One refund as `put_back.lua` takes it.
@@ -150,20 +223,63 @@ pub(in crate::ledger) struct EpochReply {
     pub(in crate::ledger) recorded: bool,
 }
 
-/// The arguments of a step, from the state on.
-pub(super) fn step_args(call: &mut ScriptInvocation<'_>, step: &StepItem) {
-    call.arg(&step.state);
-    call.arg(step.due.map(|due| due.to_string()).unwrap_or_default());
-    match &step.result {
-        Some((event_id, outcome, json)) => call.arg(event_id).arg(*outcome).arg(json),
-        None => call.arg("").arg("").arg(""),
-    };
-    match &step.order {
-        Some(end) => call.arg(&end.ids.0).arg(&end.ids.1).arg(&end.freed).arg(end.next_at),
-        None => call.arg("").arg("").arg(0).arg(0),
-    };
-    let Shift { from, to, amount, admitted_at, ended, found } = &step.shift;
-    call.arg(from).arg(to).arg(*amount).arg(*admitted_at).arg(ended).arg(found);
+impl<T: Pack> Pack for Batch<T> {
+    fn pack(&self, to: &mut Packer) {
+        to.array(2).array(self.bins.len());
+        for name in &self.bins {
+            to.text(name);
+        }
+        to.array(self.rows.len());
+        for row in &self.rows {
+            row.pack(to);
+        }
+    }
+}
+
+impl Pack for AdmitItem {
+    fn pack(&self, to: &mut Packer) {
+        to.array(11).text(&self.refund_no).text(&self.entry).text(&self.record).text(&self.state);
+        to.number(self.amount);
+        match self.paid {
+            Some(paid) => to.number(paid),
+            None => to.nothing(),
+        };
+        to.text(&self.due).text(&self.order).text(&self.second_order).place(self.bin);
+        to.text(&self.admitted_at);
+    }
+}
+
+impl Pack for StepItem {
+    fn pack(&self, to: &mut Packer) {
+        to.array(8).text(&self.refund_no).text(&self.proof).text(&self.state);
+        to.perhaps(self.due.as_ref());
+        match &self.result {
+            Some((event_id, outcome, json)) => to.array(3).text(event_id).text(outcome).text(json),
+            None => to.nothing(),
+        };
+        to.option(self.order.as_ref()).option(self.shift.as_ref()).perhaps(self.found.as_ref());
+    }
+}
+
+impl Pack for OrderStep {
+    fn pack(&self, to: &mut Packer) {
+        to.array(4).text(&self.order).text(&self.second_order).signed(self.freed);
+        to.text(&self.next_at);
+    }
+}
+
+impl Pack for Move {
+    fn pack(&self, to: &mut Packer) {
+        to.array(5).place(self.from).place(self.to).number(self.amount).text(&self.since);
+        to.perhaps(self.ended.as_ref());
+    }
+}
+
+impl Pack for ForgetItem {
+    fn pack(&self, to: &mut Packer) {
+        to.array(6).text(&self.refund_no).text(&self.order).text(&self.second_order);
+        to.place(self.bin).number(self.amount).perhaps(self.found.as_ref());
+    }
 }
 
 pub(super) fn clear_args(call: &mut ScriptInvocation<'_>, item: &ClearItem) {
@@ -181,60 +297,24 @@ pub(super) fn line_args(call: &mut ScriptInvocation<'_>, line: &[(&'static str, 
     }
 }
 
-pub(super) fn admit_reply(reply: &[String]) -> Result<AdmitReply, RedisError> {
-    let parts: Vec<&str> = reply.iter().map(String::as_str).collect();
-    let number = |text: &str| text.parse::<u64>().map_err(|_| unknown("admit", text));
+pub(super) fn admit_reply(reply: redis::Value) -> Result<AdmitReply, RedisError> {
+    use redis::Value::{Array, BulkString, Int};
+    let parts = match reply {
+        Int(0) => return Ok(AdmitReply::New),
+        Int(1) => return Ok(AdmitReply::Waiting),
+        Int(4) => return Ok(AdmitReply::OrderMismatch),
+        Int(5) => return Ok(AdmitReply::Decided),
+        Array(parts) => parts,
+        other => return Err(unknown("admit", &format!("{other:?}"))),
+    };
     match parts.as_slice() {
-        ["0"] => Ok(AdmitReply::New),
-        ["1"] => Ok(AdmitReply::Waiting),
-        ["2", record] => Ok(AdmitReply::Known((*record).to_owned())),
-        ["3", paid, held] => {
-            Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? })
-        }
-        ["4"] => Ok(AdmitReply::OrderMismatch),
-        ["5"] => Ok(AdmitReply::Decided),
+        [Int(2), BulkString(record)] => Ok(AdmitReply::Known(record.clone())),
+        [Int(3), paid, held] => Ok(AdmitReply::OverRefund {
+            paid: redis::from_redis_value_ref(paid)?,
+            held: redis::from_redis_value_ref(held)?,
+        }),
         other => Err(unknown("admit", &format!("{other:?}"))),
     }
-}
-
-/// `None`: this is not the Redis that the handle knows.
-pub(super) fn claim_reply(reply: Vec<redis::Value>) -> Result<Option<ClaimReply>, RedisError> {
-    if reply.is_empty() {
-        return Ok(None);
-    }
-    let mut values = reply.into_iter();
-    let next_due: String = next(&mut values)?;
-    let fence = next(&mut values)?;
-    let lost_at: String = next(&mut values)?;
-    let mut items = Vec::with_capacity(values.len() / 5);
-    while values.len() > 0 {
-        items.push(ClaimItem {
-            refund_no: next(&mut values)?,
-            record: next(&mut values)?,
-            state: next(&mut values)?,
-            lease: lease(&next::<String>(&mut values)?)?,
-            due: next(&mut values)?,
-        });
-    }
-    let (next_due, lost_at) = (optional(&next_due)?, optional(&lost_at)?);
-    Ok(Some(ClaimReply { next_due, fence, lost_at, items }))
-}
-
-fn lease(text: &str) -> Result<Hold, RedisError> {
-    Hold::parse(text).ok_or_else(|| unknown("claim", text))
-}
-
-fn next<T: FromRedisValue>(
-    values: &mut impl Iterator<Item = redis::Value>,
-) -> Result<T, RedisError> {
-    let value = values.next().ok_or_else(|| unknown("claim", "too few values"))?;
-    Ok(T::from_redis_value(value)?)
-}
-
-/// A number, or nothing where there is none.
-fn optional<T: std::str::FromStr>(text: &str) -> Result<Option<T>, RedisError> {
-    let some = (!text.is_empty()).then(|| text.parse().map_err(|_| unknown("claim", text)));
-    some.transpose()
 }
 
 pub(super) fn clear_reply(code: i64) -> Result<ClearReply, RedisError> {

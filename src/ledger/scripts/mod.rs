@@ -4,6 +4,7 @@
 //! error, never a default.
 
 mod items;
+mod pack;
 
 use redis::aio::ConnectionLike;
 use redis::{RedisError, Script, ScriptInvocation};
@@ -12,12 +13,11 @@ use super::keys::Keys;
 use super::redis::Known;
 use crate::domain::StateKind;
 pub(super) use items::{
-    ActItem, ActReply, AdmitItem, AdmitReply, ClaimItem, ClaimReply, ClearItem, ClearReply,
-    CommitItem, EpochReply, ForgetItem, OrderStep, PutBackItem, StepItem,
+    ActItem, ActReply, AdmitItem, AdmitReply, Batch, ClaimHead, ClaimItem, ClaimReply, ClearItem,
+    ClearReply, EpochReply, ForgetItem, OrderStep, PutBackItem, StepItem,
 };
-use items::{
-    act_reply, admit_reply, claim_reply, clear_args, clear_reply, flag, line_args, step_args,
-};
+use items::{act_reply, admit_reply, clear_args, clear_reply, flag, line_args};
+use pack::Packer;
 
 /// The consumer group through which refundd reads the requests.
 pub(super) const GROUP: &str = "refundd";
@@ -76,37 +76,32 @@ impl Scripts {
         con: &mut impl ConnectionLike,
         keys: &Keys,
         now: i64,
-        items: &[AdmitItem],
+        batch: &Batch<AdmitItem>,
     ) -> Result<Vec<AdmitReply>, RedisError> {
         let mut call = self.admit.prepare_invoke();
         call.key(keys.requests()).key(keys.refunds()).key(keys.states()).key(keys.due());
-        call.key(keys.orders()).key(keys.seq());
+        call.key(keys.orders()).key(keys.seq()).key(keys.overdrawn());
         bin_keys(&mut call, keys);
-        call.arg(GROUP).arg(keys.wake()).arg(now);
-        for item in items {
-            call.arg(&item.refund_no).arg(&item.entry).arg(&item.record).arg(&item.state);
-            call.arg(item.amount).arg(item.paid.map(|paid| paid.to_string()).unwrap_or_default());
-            call.arg(item.due).arg(&item.orders.0).arg(&item.orders.1);
-            call.arg(&item.bin).arg(item.admitted_at);
-        }
-        let replies: Vec<Vec<String>> = call.invoke_async(con).await?;
-        same_length("admit", items.len(), replies.len())?;
-        replies.iter().map(|reply| admit_reply(reply)).collect()
+        call.arg(GROUP).arg(keys.wake()).arg(now).arg(Packer::packed(batch));
+        let replies: Vec<redis::Value> = call.invoke_async(con).await?;
+        same_length("admit", batch.rows.len(), replies.len())?;
+        replies.into_iter().map(admit_reply).collect()
     }
 
-    /// `None`: this is not the Redis that the handle knows, and nothing was claimed.
+    /// The reply, to be read by [`ClaimReply::read`]. `None`: this is not the Redis that the handle
+    /// knows, and nothing was claimed.
     pub(super) async fn claim(
         &self,
         con: &mut impl ConnectionLike,
         keys: &Keys,
         (now, until, want): (i64, i64, usize),
         (word, known): (&str, &Known),
-    ) -> Result<Option<ClaimReply>, RedisError> {
+    ) -> Result<Option<Vec<u8>>, RedisError> {
         let mut call = self.claim.prepare_invoke();
         call.key(keys.due()).key(keys.refunds()).key(keys.states()).key(keys.leases());
-        call.key(keys.seq()).key(keys.epoch()).arg(now).arg(until).arg(want).arg(word);
-        call.arg(&known.run_id).arg(known.seen);
-        claim_reply(call.invoke_async(con).await?)
+        call.key(keys.seq()).key(keys.epoch()).key(keys.pauses()).key(keys.overdrawn());
+        call.arg(now).arg(until).arg(want).arg(word).arg(&known.run_id).arg(known.seen);
+        call.invoke_async(con).await
     }
 
     pub(super) async fn epoch(
@@ -130,19 +125,16 @@ impl Scripts {
         con: &mut impl ConnectionLike,
         keys: &Keys,
         now: i64,
-        items: &[CommitItem],
+        batch: &Batch<StepItem>,
     ) -> Result<Vec<bool>, RedisError> {
         let mut call = self.commit.prepare_invoke();
         call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
         call.key(keys.settled()).key(keys.results()).key(keys.stale()).key(keys.seq());
+        call.key(keys.overdrawn());
         bin_keys(&mut call, keys);
-        call.arg(now).arg(STALE_MAX);
-        for item in items {
-            call.arg(&item.refund_no).arg(&item.proof);
-            step_args(&mut call, &item.step);
-        }
+        call.arg(now).arg(STALE_MAX).arg(Packer::packed(batch));
         let replies: Vec<i64> = call.invoke_async(con).await?;
-        same_length("commit", items.len(), replies.len())?;
+        same_length("commit", batch.rows.len(), replies.len())?;
         replies.into_iter().map(|code| flag("commit", code)).collect()
     }
 
@@ -170,7 +162,7 @@ impl Scripts {
     ) -> Result<Vec<ClearReply>, RedisError> {
         let mut call = self.clear.prepare_invoke();
         call.key(keys.leases()).key(keys.pauses()).key(keys.spent()).key(keys.counted());
-        call.key(keys.orders()).key(keys.seq());
+        call.key(keys.orders()).key(keys.seq()).key(keys.overdrawn());
         for item in items {
             clear_args(&mut call, item);
         }
@@ -189,11 +181,11 @@ impl Scripts {
         let mut call = self.act.prepare_invoke();
         call.key(keys.due()).key(keys.states()).key(keys.leases()).key(keys.orders());
         call.key(keys.settled()).key(keys.results()).key(keys.audit()).key(keys.seq());
-        call.key(keys.epoch());
+        call.key(keys.epoch()).key(keys.overdrawn());
         bin_keys(&mut call, keys);
         call.arg(now).arg(AUDIT_MAX).arg(keys.wake());
         call.arg(&item.refund_no).arg(&item.seen).arg(&item.lost_at);
-        step_args(&mut call, &item.step);
+        call.arg(Packer::packed(&item.step));
         line_args(&mut call, &item.audit);
         act_reply(call.invoke_async(con).await?)
     }
@@ -250,18 +242,14 @@ impl Scripts {
         con: &mut impl ConnectionLike,
         keys: &Keys,
         before: i64,
-        items: &[ForgetItem],
+        batch: &Batch<ForgetItem>,
     ) -> Result<usize, RedisError> {
         let mut call = self.forget.prepare_invoke();
         call.key(keys.settled()).key(keys.refunds()).key(keys.states()).key(keys.orders());
         call.key(keys.due()).key(keys.leases()).key(keys.counted()).key(keys.seq());
+        call.key(keys.overdrawn());
         bin_keys(&mut call, keys);
-        call.arg(before);
-        for item in items {
-            call.arg(&item.refund_no).arg(&item.orders.0).arg(&item.orders.1);
-            call.arg(&item.bin).arg(item.amount).arg(&item.found);
-        }
-        call.invoke_async(con).await
+        call.arg(before).arg(Packer::packed(batch)).invoke_async(con).await
     }
 
     pub(super) async fn trim(
