@@ -213,8 +213,8 @@ fn bad_pause(field: &str, err: &RecordError) -> LedgerError {
 
 pub(super) fn decode(
     refund_no: &str,
-    refund: &str,
-    state: &str,
+    refund: &[u8],
+    state: &[u8],
 ) -> Result<RefundRecord, RecordError> {
     decode_state(decode_refund(refund_no, refund)?, state)
 }

@@ -11,8 +11,8 @@ use crate::ledger::held::Hold;
 pub(in crate::ledger) struct AdmitItem {
     pub(in crate::ledger) refund_no: String,
     pub(in crate::ledger) entry: String,
-    pub(in crate::ledger) record: String,
-    pub(in crate::ledger) state: String,
+    pub(in crate::ledger) record: Vec<u8>,
+    pub(in crate::ledger) state: Vec<u8>,
     pub(in crate::ledger) amount: u64,
     pub(in crate::ledger) paid: Option<u64>,
     pub(in crate::ledger) due: i64,
@@ -26,7 +26,7 @@ pub(in crate::ledger) struct AdmitItem {
 pub(in crate::ledger) enum AdmitReply {
     New,
     Waiting,
-    Known(String),
+    Known(Vec<u8>),
     OverRefund { paid: u64, held: u64 },
     OrderMismatch,
     Decided,
@@ -36,8 +36,8 @@ pub(in crate::ledger) enum AdmitReply {
 #[derive(Debug)]
 pub(in crate::ledger) struct ClaimItem {
     pub(in crate::ledger) refund_no: String,
-    pub(in crate::ledger) record: String,
-    pub(in crate::ledger) state: String,
+    pub(in crate::ledger) record: Vec<u8>,
+    pub(in crate::ledger) state: Vec<u8>,
     pub(in crate::ledger) lease: Hold,
     /// As Redis spells a score.
     pub(in crate::ledger) due: f64,
@@ -65,7 +65,7 @@ pub(in crate::ledger) struct CommitItem {
 #[derive(Debug)]
 pub(in crate::ledger) struct ActItem {
     pub(in crate::ledger) refund_no: String,
-    pub(in crate::ledger) seen: String,
+    pub(in crate::ledger) seen: Vec<u8>,
     pub(in crate::ledger) lost_at: String,
     pub(in crate::ledger) step: StepItem,
     pub(in crate::ledger) audit: Vec<(&'static str, String)>,
@@ -74,7 +74,7 @@ pub(in crate::ledger) struct ActItem {
 /// What a step of a refund writes, as `commit.lua` and `act.lua` take it.
 #[derive(Debug)]
 pub(in crate::ledger) struct StepItem {
-    pub(in crate::ledger) state: String,
+    pub(in crate::ledger) state: Vec<u8>,
     pub(in crate::ledger) due: Option<i64>,
     pub(in crate::ledger) result: Option<(String, &'static str, String)>,
     pub(in crate::ledger) order: Option<OrderStep>,
@@ -181,19 +181,22 @@ pub(super) fn line_args(call: &mut ScriptInvocation<'_>, line: &[(&'static str, 
     }
 }
 
-pub(super) fn admit_reply(reply: &[String]) -> Result<AdmitReply, RedisError> {
-    let parts: Vec<&str> = reply.iter().map(String::as_str).collect();
-    let number = |text: &str| text.parse::<u64>().map_err(|_| unknown("admit", text));
-    match parts.as_slice() {
-        ["0"] => Ok(AdmitReply::New),
-        ["1"] => Ok(AdmitReply::Waiting),
-        ["2", record] => Ok(AdmitReply::Known((*record).to_owned())),
-        ["3", paid, held] => {
+pub(super) fn admit_reply(reply: &[redis::Value]) -> Result<AdmitReply, RedisError> {
+    let number = |value: &redis::Value| {
+        let number = redis::from_redis_value_ref::<u64>(value);
+        number.map_err(|_| unknown("admit", &format!("{value:?}")))
+    };
+    let (code, rest) = reply.split_first().ok_or_else(|| unknown("admit", "nothing"))?;
+    match (number(code)?, rest) {
+        (0, []) => Ok(AdmitReply::New),
+        (1, []) => Ok(AdmitReply::Waiting),
+        (2, [record]) => Ok(AdmitReply::Known(redis::from_redis_value_ref(record)?)),
+        (3, [paid, held]) => {
             Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? })
         }
-        ["4"] => Ok(AdmitReply::OrderMismatch),
-        ["5"] => Ok(AdmitReply::Decided),
-        other => Err(unknown("admit", &format!("{other:?}"))),
+        (4, []) => Ok(AdmitReply::OrderMismatch),
+        (5, []) => Ok(AdmitReply::Decided),
+        (code, _) => Err(unknown("admit", &format!("{code} and {} more", rest.len()))),
     }
 }
 

@@ -89,7 +89,7 @@ impl Scripts {
             call.arg(item.due).arg(&item.orders.0).arg(&item.orders.1);
             call.arg(&item.bin).arg(item.admitted_at);
         }
-        let replies: Vec<Vec<String>> = call.invoke_async(con).await?;
+        let replies: Vec<Vec<redis::Value>> = call.invoke_async(con).await?;
         same_length("admit", items.len(), replies.len())?;
         replies.iter().map(|reply| admit_reply(reply)).collect()
     }
