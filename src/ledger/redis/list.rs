@@ -38,9 +38,9 @@ impl RedisLedger {
         // A cursor of another listing begins at the beginning, too.
         let from = cursor.and_then(|cursor| cursor.parse::<u64>().ok()).unwrap_or_default();
         cmd.arg(self.keys.refunds()).arg(from).arg("COUNT").arg(count);
-        let (next, flat): (String, Vec<String>) =
+        let (next, found): (String, Vec<(String, Vec<u8>)>) =
             cmd.query_async(&mut self.con.clone()).await.map_err(map_error)?;
-        let mut refund_nos: Vec<String> = flat.into_iter().step_by(2).collect();
+        let mut refund_nos: Vec<String> = found.into_iter().map(|(no, _)| no).collect();
         refund_nos.sort_unstable(); // a scan may name one refund twice
         refund_nos.dedup();
         Ok((refund_nos, (next != "0").then_some(next)))

@@ -80,7 +80,7 @@ impl RedisLedger {
         refund_nos: &[String],
     ) -> Result<Vec<Result<Stored, LedgerError>>, LedgerError> {
         type Column<T> = Vec<Option<T>>;
-        type Columns = (Column<String>, Column<String>, Column<String>, Column<f64>, Option<i64>);
+        type Columns = (Column<Vec<u8>>, Column<Vec<u8>>, Column<String>, Column<f64>, Option<i64>);
         if refund_nos.is_empty() {
             return Ok(Vec::new());
         }

@@ -23,9 +23,9 @@ impl RedisLedger {
         if old.is_empty() {
             return Ok(0);
         }
-        let refunds: Vec<Option<String>> =
+        let refunds: Vec<Option<Vec<u8>>> =
             con.hmget(self.keys.refunds(), &old).await.map_err(map_error)?;
-        let states: Vec<Option<String>> =
+        let states: Vec<Option<Vec<u8>>> =
             con.hmget(self.keys.states(), &old).await.map_err(map_error)?;
         let (mut names, mut rows) = (Names::default(), Vec::with_capacity(old.len()));
         for ((no, refund), state) in old.into_iter().zip(refunds).zip(states) {

@@ -35,8 +35,8 @@ fn admit_item(admission: &Admission, names: &mut Names) -> Result<AdmitItem, Led
     Ok(AdmitItem {
         refund_no: no.to_owned(),
         entry: admission.entry.as_ref().map(|entry| entry.0.clone()).unwrap_or_default(),
-        record: encode_refund(record).map_err(|err| corrupt(no, &err))?.into(),
-        state: encode_state(record).map_err(|err| corrupt(no, &err))?.into(),
+        record: encode_refund(record).map_err(|err| corrupt(no, &err))?,
+        state: encode_state(record).map_err(|err| corrupt(no, &err))?,
         amount: record.refund.amount.get(),
         paid: record.refund.order.paid.map(AmountCents::get),
         due: admission.due_at.get().to_string(),
@@ -52,7 +52,7 @@ pub(super) fn admitted(admission: &Admission, reply: AdmitReply) -> Admitted {
         AdmitReply::New => Admitted::New,
         AdmitReply::Waiting => Admitted::Waiting,
         AdmitReply::Known(text) => {
-            match decode_refund(admission.record.refund.refund_no.as_str(), std::str::from_utf8(&text).unwrap_or_default()) {
+            match decode_refund(admission.record.refund.refund_no.as_str(), &text) {
                 Ok((refund, _)) => Admitted::Known(Box::new(refund)),
                 Err(err) => Admitted::Unreadable(chain(&err)),
             }
@@ -84,7 +84,7 @@ pub(super) fn claims(
             tracing::error!(%entry, "not a refund number among the due");
             continue;
         };
-        match decode(refund_no.as_str(), std::str::from_utf8(item.record).unwrap_or_default(), std::str::from_utf8(item.state).unwrap_or_default()) {
+        match decode(refund_no.as_str(), item.record, item.state) {
             Ok(record) => claims.claims.push(claim(lease(refund_no), record, &item, (now, head))),
             Err(err) => claims.unreadable.push((lease(refund_no), chain(&err))),
         }
@@ -128,7 +128,7 @@ pub(super) fn act_item(act: &Act, now: UnixMillis) -> Result<ActItem, LedgerErro
     let (result, order) = (act.result.as_ref(), act.order.as_ref());
     Ok(ActItem {
         refund_no: no.to_owned(),
-        seen: encode_state(&act.seen.record).map_err(|err| corrupt(no, &err))?.into(),
+        seen: encode_state(&act.seen.record).map_err(|err| corrupt(no, &err))?,
         lost_at: act.seen.lost_at.map(|at| at.get().to_string()).unwrap_or_default(),
         step: Batch {
             rows: vec![step_item(&act.record, act.plan, (result, order), shift)?],
@@ -149,7 +149,7 @@ fn step_item(
     Ok(StepItem {
         refund_no: String::new(),
         proof: String::new(),
-        state: encode_state(record).map_err(|err| corrupt(no, &err))?.into(),
+        state: encode_state(record).map_err(|err| corrupt(no, &err))?,
         due: match plan {
             Plan::Due(at) => Some(at.get().to_string()),
             Plan::Ended => None,
@@ -244,8 +244,8 @@ fn bad_pause(field: &str, err: &RecordError) -> LedgerError {
 
 pub(super) fn decode(
     refund_no: &str,
-    refund: &str,
-    state: &str,
+    refund: &[u8],
+    state: &[u8],
 ) -> Result<RefundRecord, RecordError> {
     decode_state(decode_refund(refund_no, refund)?, state)
 }

@@ -25,7 +25,7 @@ async fn an_act_writes_state_result_order_and_audit_and_nothing_else() {
     assert_eq!(after.of_key("settled"), ["settled zset R1 @ 1700000000009"]);
     assert_eq!(after.of_key("orders"), ["orders hash gw/g:P1 = 0|900||1700000060009|1|R1||"]);
     assert_eq!(after.of_key("seq"), ["seq string 4"]);
-    assert!(after.of_key("states")[0].starts_with("states hash R1 = z{"));
+    assert!(after.of_key("states")[0].starts_with("states hash R1 = z\\x01"));
     assert_eq!(after.of_key("results").len(), 2);
     assert_eq!(
         after.of_key("audit"),

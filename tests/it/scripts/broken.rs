@@ -96,7 +96,7 @@ async fn an_unreadable_record_is_told_and_the_others_are_claimed() {
     let book = Book::open().await;
     book.admit(&[ask("R1"), ask("R2"), ask("R3")]).await;
     let redis = TestRedis::shared();
-    let newer = "{\"v\":9,\"s\":\"gw\"}";
+    let newer = "\u{9}gw";
     let _: Value = redis.cmd(&["HSET", &book.keys.refunds(), "R1", newer]);
     let _: Value = redis.cmd(&["HDEL", &book.keys.states(), "R2"]);
     let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap();
@@ -139,7 +139,7 @@ async fn an_unreadable_settled_record_does_not_stop_the_purge() {
         [settle(&claims[0], Outcome::Succeeded, T0), settle(&claims[1], Outcome::Succeeded, T0)];
     book.ledger.commit(&done, T0).await.unwrap();
     let redis = TestRedis::shared();
-    let _: Value = redis.cmd(&["HSET", &book.keys.refunds(), "R1", "{\"v\":9}"]);
+    let _: Value = redis.cmd(&["HSET", &book.keys.refunds(), "R1", "\u{9}"]);
     assert_eq!(book.ledger.purge(at(1), T0).await.unwrap(), 1);
     assert_eq!(book.dump().of_key("settled").len(), 1, "R1 is left");
 }
@@ -219,7 +219,7 @@ async fn nudge_and_forget_write_nothing_if_any_key_has_the_wrong_type() {
 async fn an_unreadable_record_is_left_out_of_the_list_and_hides_no_other() {
     let book = Book::open().await;
     book.admit(&[ask("R1"), ask("R2"), ask("R3")]).await;
-    let _: Value = TestRedis::shared().cmd(&["HSET", &book.keys.states(), "R2", "r{\"v\":9}"]);
+    let _: Value = TestRedis::shared().cmd(&["HSET", &book.keys.states(), "R2", "r\u{9}"]);
     let page = book.ledger.list(&Filter::default(), None, 100).await.unwrap();
     let mut listed: Vec<_> =
         page.refunds.iter().map(|one| one.record.refund.refund_no.as_str()).collect();

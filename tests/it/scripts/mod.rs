@@ -192,7 +192,7 @@ async fn commit_of_a_success_ends_publishes_and_lets_the_next_go() {
         ["results stream #0 event_id=R1:1 refund_no=R1 outcome=succeeded \
           result={\"refund_no\":\"R1\"}"]
     );
-    assert!(dump.of_key("states")[0].starts_with("states hash R1 = z{"));
+    assert!(dump.of_key("states")[0].starts_with("states hash R1 = z\\x01"));
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_repeated_commit_writes_a_line_of_stale_commits_and_nothing_else() {
     let lines = after.of_key("stale");
     assert_eq!(lines.len(), 1);
     let line = "stale stream #0 kind=stale_commit refund_no=R1 fence=2 ";
-    assert!(lines[0].starts_with(line) && lines[0].contains(" state=z{"), "{lines:?}");
+    assert!(lines[0].starts_with(line) && lines[0].contains(" state=z\\x01"), "{lines:?}");
     assert!(lines[0].ends_with("at=1700000000003"), "{lines:?}");
 }
 

@@ -250,7 +250,7 @@ fn same(text: String) -> Line {
 fn items(con: &mut Connection, key: &str, kind: &str) -> Vec<Line> {
     match kind {
         "string" => vec![same(query::<String>(con, &["GET", key]))],
-        "hash" => sorted_pairs(query(con, &["HGETALL", key]), " = "),
+        "hash" => hash(con, key),
         "zset" => query::<Vec<(String, String)>>(con, &["ZRANGE", key, "0", "-1", "WITHSCORES"])
             .into_iter()
             .map(|(member, score)| same(format!("{member} @ {score}")))
@@ -260,10 +260,10 @@ fn items(con: &mut Connection, key: &str, kind: &str) -> Vec<Line> {
     }
 }
 
-fn sorted_pairs(mut pairs: Vec<(String, String)>, between: &str) -> Vec<Line> {
-    pairs.sort_unstable();
-    let lines = pairs.into_iter().map(|(name, value)| same(format!("{name}{between}{value}")));
-    lines.collect()
+fn hash(con: &mut Connection, key: &str) -> Vec<Line> {
+    let mut pairs: Vec<(String, Value)> = query(con, &["HGETALL", key]);
+    pairs.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    pairs.iter().map(|(name, value)| same(format!("{name} = {}", bytes(value)))).collect()
 }
 
 fn stream(con: &mut Connection, key: &str) -> Vec<Line> {
