@@ -184,11 +184,10 @@ fn what_this_version_has_written_is_read_for_ever() {
     let state = "7a019bcf0000018bcfe5687b9606019300010091950205a000ab636172642022766f696422ab524546554e44434c4f5345c000030100\
                  c420070707070707070707070707070707070707070707070707070707070707070791950800a84854545020353032cd13880104a3472d3101";
     let record = sample(StateKind::Settled);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!(hex(&encode_refund(&record).unwrap()), refund);
-    assert_eq!(hex(&encode_state(&record).unwrap()), state);
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     let bytes = |hex: &str| hex.as_bytes().chunks(2).map(byte).collect::<Vec<u8>>();
+    assert_eq!(encode_refund(&record).unwrap(), bytes(refund));
+    assert_eq!(encode_state(&record).unwrap(), bytes(state));
     let asked = decode_refund("R1", &bytes(refund)).unwrap();
     assert_eq!(decode_state(asked, &bytes(state)).unwrap(), record);
 }

@@ -12,48 +12,52 @@
 -- ARGV[2] channel    where sleeping workers listen
 -- ARGV[3] now        Unix ms
 -- ARGV[4] batch      MessagePack: {names of bins, refunds}; a refund is {number, request entry id or '',
---                    record, state, amount in minor units, paid in minor units or nil, due in Unix ms,
---                    order id, second order id or '', place of its bin, admitted in Unix ms}
+--                    record, state, amount in minor units, paid or nil, due in Unix ms,
+--                    order id, second order id or '', place of its bin, admitted in Unix ms, amount}
 -- Returns            one a refund: 0 new, 1 waits for its order, {2, record} known, {3, paid, held}
 --                    over-refund, 4 the two ids name two known orders, 5 its request has had its answer
 -- Reads first        every record and order of the batch, whether each request still waits for an
 --                    answer, and the type of every key; nothing is written before all are decided
 -- Repeat             a refund that was admitted is answered as known, nothing changes
 local names, refunds = unpack(cmsgpack.unpack(ARGV[4]))
-local nos, ids = {}, {}
--- So many refunds of an order are named, the rest only counted: an order of ten thousand must not cost
--- each of them a list of all.
-local NAMED = 200
+local nos, ids, known = {}, {}, {}
+local NAMED = 200 -- of an order's refunds; an order of ten thousand must not cost each a list of all
 for i, refund in ipairs(refunds) do
-  nos[i], ids[2 * i - 1], ids[2 * i] = refund[1], refund[8], refund[9]
+  nos[i], ids[#ids + 1] = refund[1], refund[8]
+  if refund[9] ~= '' then ids[#ids + 1] = refund[9] end
 end
-local known = {}
 for i, v in ipairs(redis.call('HMGET', KEYS[2], unpack(nos))) do known[nos[i]] = v or nil end
 Orders.load(KEYS[5], KEYS[7], ids)
 Bins.name(names)
 
 -- Whether a request waits for its answer: whoever answers it acknowledges and deletes it. One that
--- only its producer has deleted is still pending, one whose reader was removed is still there.
-local taken = {}
+-- only its producer has deleted is still pending, one whose reader was removed is still there. Most
+-- batches are a run of entries, and are asked about in one call.
+local taken, waiting = {}, {}
+local function ask(first, last, count)
+  local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], first, last, count) -- an error: no group
+  for _, entry in ipairs(pending) do waiting[entry[1]] = true end
+end
 local function open(entry)
   if taken[entry] then return false end
-  local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], entry, entry, 1) -- an error: no group
-  return #pending > 0 or #redis.call('XRANGE', KEYS[1], entry, entry) > 0
+  if not waiting[entry] then ask(entry, entry, 1) end
+  return waiting[entry] or #redis.call('XRANGE', KEYS[1], entry, entry) > 0
 end
+if #refunds > 1 then ask(refunds[1][2], refunds[#refunds][2], #refunds) end
 
 local replies, records, states, due, acks, wake = {}, {}, {}, {}, {}, false
 for i, refund in ipairs(refunds) do
   local no, entry, record, state, amount, paid, at = unpack(refund, 1, 7)
   local order = Orders.find(refund[8], refund[9])
-  if order and order.paid ~= '' and (not paid or tonumber(order.paid) < paid) then paid = tonumber(order.paid) end
+  if order and order.paid ~= '' and (not paid or tonumber(order.paid) < tonumber(paid)) then paid = order.paid end
   if known[no] then
     replies[i] = { 2, known[no] }
   elseif entry ~= '' and not open(entry) then
     replies[i] = 5
   elseif not order then
     replies[i] = 4
-  elseif paid and order.held + amount > paid then
-    replies[i] = { 3, string.format('%.0f', paid), string.format('%.0f', order.held) }
+  elseif paid and order.held + amount > tonumber(paid) then
+    replies[i] = { 3, paid, order.held }
   else
     if order.flight == '' then
       replies[i], order.flight = 0, no
@@ -64,8 +68,8 @@ for i, refund in ipairs(refunds) do
       order.waiting = (order.waiting == '' and '' or order.waiting .. ',') .. no .. ':' .. at
       at = '+inf'
     end
-    order.held, order.paid = order.held + amount, paid and string.format('%.0f', paid) or ''
-    order.count = order.count + 1
+    if order.known then Orders.hold(order, amount) else order.held = refund[12] end
+    order.paid, order.count = paid or '', order.count + 1
     if order.count <= NAMED then order.refunds = (order.refunds == '' and '' or order.refunds .. ' ') .. no end
     Orders.keep(order)
     Bins.move(no, 0, refund[10], amount, refund[11])

@@ -25,7 +25,8 @@ local names, steps = unpack(cmsgpack.unpack(ARGV[3]))
 local nos, ids = {}, {}
 for i, step in ipairs(steps) do
   nos[i] = step[1]
-  if step[6] then ids[#ids + 1], ids[#ids + 2] = step[6][1], step[6][2] end
+  if step[6] then ids[#ids + 1] = step[6][1] end
+  if step[6] and step[6][2] ~= '' then ids[#ids + 1] = step[6][2] end
 end
 local run, leases = Lease.run(), {}
 for i, v in ipairs(redis.call('HMGET', KEYS[3], unpack(nos))) do leases[nos[i]] = v or nil end

@@ -35,7 +35,7 @@ function Orders.find(first, second)
     if text and second_text and second_id ~= id then return nil end
     if second_text and not text then id, text, alias = second_id, second_text, first end
   end
-  local o = { id = id, alias = alias, held = 0, paid = '', flight = '', gate = '0', count = 0, refunds = '', waiting = '', others = '' }
+  local o = { id = id, alias = alias, held = '0', paid = '', flight = '', gate = '0', count = 0, refunds = '', waiting = '', others = '' }
   if text then
     o.held, o.paid, o.flight, o.gate, o.count, o.refunds, o.waiting, o.others =
       string.match(text, '^(%d+)|(%d*)|([^|]*)|(%d+)|(%d+)|([^|]*)|([^|]*)|(.*)$')
@@ -48,14 +48,18 @@ end
 -- thought free has moved.
 function Orders.is_over(o) return o.paid ~= '' and tonumber(o.held) > tonumber(o.paid) end
 
+-- What is held, after so much more or less; spelling a number costs as much as storing the order.
+function Orders.hold(o, by)
+  if by ~= 0 then o.held = string.format('%.0f', math.max(0, o.held + by)) end
+end
+
 function Orders.keep(o)
   local alias = '=' .. o.id
   if o.alias ~= '' and o.alias ~= o.id and Orders.seen[o.alias] ~= alias then
     Orders.seen[o.alias], Orders.changed[o.alias] = alias, alias
     o.others = o.others == '' and o.alias or o.others .. ' ' .. o.alias
   end
-  local held = string.format('%.0f', o.held)
-  Orders.seen[o.id] = table.concat({ held, o.paid, o.flight, o.gate, o.count, o.refunds, o.waiting, o.others }, '|')
+  Orders.seen[o.id] = table.concat({ o.held, o.paid, o.flight, o.gate, o.count, o.refunds, o.waiting, o.others }, '|')
   Orders.changed[o.id] = Orders.seen[o.id]
   local over = Orders.is_over(o)
   if over or o.was_over then Orders.over[o.id] = over end
@@ -76,7 +80,7 @@ end
 function Orders.finish(change, no, due)
   local o, next_at = Orders.find(change[1], change[2]), change[4]
   if not o or not o.known then return end
-  o.held = math.max(0, o.held - change[3])
+  Orders.hold(o, -change[3])
   if o.flight == no then
     if tonumber(next_at) > tonumber(o.gate) then o.gate = next_at end
     local following, at, rest = string.match(o.waiting, '^([^:]+):(%d+),?(.*)$')

@@ -1,4 +1,4 @@
-//! MessagePack as records use it: one array a value, by position, without the empty end.
+//! `MessagePack` as records use it: one array a value, by position, without the empty end.
 
 use std::marker::PhantomData;
 

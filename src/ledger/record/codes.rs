@@ -11,7 +11,7 @@ use crate::domain::{Grade, Source};
 
 /// A value that is stored as one byte.
 pub(super) trait Coded: Copy {
-    /// Its byte, below 128: MessagePack writes that as it is.
+    /// Its byte, below 128: `MessagePack` writes that as it is.
     fn code(self) -> u8;
 
     /// The value of a byte.

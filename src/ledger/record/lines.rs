@@ -97,7 +97,7 @@ pub(super) struct About<'a> {
 pub(super) struct Status<'a> {
     n: u32,
     #[serde(borrow)]
-    status: Spelling<'a>,
+    spelling: Spelling<'a>,
     /// The gateway's number; empty, which none is, for that of the record.
     #[serde(default)]
     gateway: Option<&'a str>,
@@ -121,7 +121,7 @@ impl Serialize for Status<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         array!(serializer;
             self.n => true,
-            self.status => true,
+            self.spelling => true,
             self.gateway => self.gateway.is_some(),
             self.time => self.time.is_some(),
             self.reason => self.reason.is_some(),
@@ -140,7 +140,7 @@ impl<'a> Status<'a> {
         let means = StatusWord::parse(&line.status);
         Self {
             n: line.n,
-            status: Spelling(&line.status),
+            spelling: Spelling(&line.status),
             gateway: gateway.map(|no| if own { "" } else { no.as_str() }),
             time: line.time.map(|time| since(time, about.admitted_at)),
             reason: line.reason.as_deref(),
@@ -153,7 +153,7 @@ impl<'a> Status<'a> {
 
     /// The line as it was.
     pub(super) fn line(&self, about: About<'_>) -> Result<StatusLine, RecordError> {
-        let Spelling(status) = self.status;
+        let Spelling(status) = self.spelling;
         let own = || about.gateway_refund_no.cloned().ok_or(RecordError::Value("gateway number"));
         let gateway = |text| match text {
             "" => own(),

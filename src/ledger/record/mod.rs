@@ -2,7 +2,7 @@
 //!
 //! What was asked is written once. Where it stands is written at every commit and begins with one
 //! letter for its state, which is all that a script ever reads of it. Then, in both, one byte for the
-//! version and one MessagePack array by position: names would be most of it. A text of a newer version
+//! version and one `MessagePack` array by position: names would be most of it. A text of a newer version
 //! is an error: the refund is left for the newer worker that wrote it.
 //!
 //! | file | holds |

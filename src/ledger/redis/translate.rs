@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::order::{OrderChange, Reserve};
 use crate::domain::step::Plan;
-use crate::domain::{AccountName, AmountCents, RefundNo, RefundRecord, UnixMillis};
+use crate::domain::{AccountName, RefundNo, RefundRecord, UnixMillis};
 use crate::ledger::bins::{self, Move, Names};
 use crate::ledger::held::{as_held, order_ids};
 use crate::ledger::record::{
@@ -38,7 +38,7 @@ fn admit_item(admission: &Admission, names: &mut Names) -> Result<AdmitItem, Led
         record: encode_refund(record).map_err(|err| corrupt(no, &err))?,
         state: encode_state(record).map_err(|err| corrupt(no, &err))?,
         amount: record.refund.amount.get(),
-        paid: record.refund.order.paid.map(AmountCents::get),
+        paid: record.refund.order.paid.map(|paid| paid.get().to_string()),
         due: admission.due_at.get().to_string(),
         order,
         second_order,

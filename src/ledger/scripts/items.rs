@@ -24,7 +24,7 @@ pub(in crate::ledger) struct AdmitItem {
     pub(in crate::ledger) record: Vec<u8>,
     pub(in crate::ledger) state: Vec<u8>,
     pub(in crate::ledger) amount: u64,
-    pub(in crate::ledger) paid: Option<u64>,
+    pub(in crate::ledger) paid: Option<String>,
     pub(in crate::ledger) due: String,
     pub(in crate::ledger) order: String,
     pub(in crate::ledger) second_order: String,
@@ -238,14 +238,10 @@ impl<T: Pack> Pack for Batch<T> {
 
 impl Pack for AdmitItem {
     fn pack(&self, to: &mut Packer) {
-        to.array(11).text(&self.refund_no).text(&self.entry).text(&self.record).text(&self.state);
-        to.number(self.amount);
-        match self.paid {
-            Some(paid) => to.number(paid),
-            None => to.nothing(),
-        };
+        to.array(12).text(&self.refund_no).text(&self.entry).text(&self.record).text(&self.state);
+        to.number(self.amount).perhaps(self.paid.as_ref());
         to.text(&self.due).text(&self.order).text(&self.second_order).place(self.bin);
-        to.text(&self.admitted_at);
+        to.text(&self.admitted_at).text(self.amount.to_string());
     }
 }
 

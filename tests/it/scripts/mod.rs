@@ -68,15 +68,15 @@ async fn admit_writes_record_state_due_order_and_acknowledges() {
     due zset R2 @ inf
     orders hash gw/g:P1 = 501|900|R1|0|2|R1 R2|R2:1700000000000|gw/o:M1
     orders hash gw/o:M1 = =gw/g:P1
-    refunds hash R1 = {"v":1,"s":"gw","a":"shop","c":500,"y":"CAD","g":"P1","o":"M1","p":900}
-    refunds hash R2 = {"v":1,"s":"gw","a":"shop","c":1,"y":"CAD","o":"M1"}
+    refunds hash R1 = \x01\x97\xa2gw\xa4shop\xcd\x01\xf4\xa3CAD\xa2P1\xa2M1\xcd\x03\x84
+    refunds hash R2 = \x01\x96\xa2gw\xa4shop\x01\xa3CAD\xc0\xa2M1
     requested zset R1 @ 1700000000000
     requested zset R2 @ 1700000000000
     requests stream 2-1 request={}
     requests stream group refundd pending ["2-1 of me"]
     seq string 1
-    states hash R1 = r{"v":1,"s":{"requested":0},"a":[1700000000000,0],"t":[0,0,0,0],"h":[]}
-    states hash R2 = r{"v":1,"s":{"requested":0},"a":[1700000000000,0],"t":[0,0,0,0],"h":[]}
+    states hash R1 = r\x01\x92\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\x92\x00\x00
+    states hash R2 = r\x01\x92\xcf\x00\x00\x01\x8b\xcf\xe5h\x00\x92\x00\x00
     "#);
 }
 
