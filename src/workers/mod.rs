@@ -19,7 +19,10 @@
 //!
 //! Invariant: a refund is claimed only when a slot is free to act on it at once, because claiming a
 //! refund that is to be submitted records the intent, and an intent that nobody acts on costs a
-//! query and perhaps a person.
+//! query and perhaps a person. A slot is the right to call a gateway. It ends when what came of the
+//! refund has been handed to the committing side, so claims go on while commits are on their way;
+//! where that side has no room, the slot stays taken until it has. While the ledger is away nothing
+//! is claimed until every answer that waits has been stored or refused.
 
 pub mod advance;
 mod backend;
@@ -27,6 +30,10 @@ mod claims;
 mod clearance;
 mod commits;
 mod errors;
+#[cfg(test)]
+mod handover_tests;
+#[cfg(test)]
+mod house;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
@@ -81,8 +88,8 @@ pub struct Parts {
 
 /// Handles refunds until `stop` says so; then finishes what is under way.
 ///
-/// On return every refund that this process held is committed, or its lease runs out by itself and
-/// the next holder asks the gateway first.
+/// On return every refund that this process held is committed, whatever was handed over included, or
+/// its lease runs out by itself and the next holder asks the gateway first.
 pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(settings.concurrency));
     let (held_tx, held_rx) = mpsc::channel::<Held>(settings.concurrency);
