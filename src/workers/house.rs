@@ -1,6 +1,6 @@
 //! For tests only: the workers as a whole, in virtual time, over a ledger that can be away.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::RwLock;
@@ -39,6 +39,8 @@ pub(super) struct Flaky {
     pub(super) clears_to_fail: AtomicU32,
     /// Questions for clearance so far.
     pub(super) clears: AtomicU32,
+    /// Whether claims leave it to a question whether a submit may leave.
+    pub(super) claims_clear_nothing: AtomicBool,
     /// Whoever writes it holds up every commit that has not begun.
     pub(super) commits_gate: RwLock<()>,
     /// How long a commit lasts.
@@ -76,7 +78,10 @@ impl Ledger for Flaky {
         until: UnixMillis,
     ) -> Result<Claims, LedgerError> {
         away(&self.claims_to_fail)?;
-        let claims = self.inner.claim(want, now, until).await?;
+        let mut claims = self.inner.claim(want, now, until).await?;
+        if self.claims_clear_nothing.load(Ordering::SeqCst) {
+            claims.claims.iter_mut().for_each(|claim| claim.cleared_at = None);
+        }
         away(&self.claims_to_lose)?;
         Ok(claims)
     }

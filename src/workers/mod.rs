@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`advance`] | one step of one refund: the only place that calls a gateway |
 //! | `limits` | whether a call may be made now, or when |
-//! | `clearance` | asks the ledger whether submits may leave, many in one call |
+//! | `clearance` | asks the ledger whether submits may leave, many in one call, where no claim has said so |
 //! | `others` | looks after the other refunds that an answer shows |
 //! | `claims` | claims due refunds, as many as there are free slots |
 //! | `commits` | stores what became of them, many in one call |
@@ -28,6 +28,8 @@ pub mod advance;
 mod backend;
 mod claims;
 mod clearance;
+#[cfg(test)]
+mod cleared_tests;
 mod commits;
 mod errors;
 #[cfg(test)]

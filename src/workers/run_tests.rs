@@ -25,6 +25,7 @@ async fn a_refund_goes_through_the_whole_runtime() {
     house.reach(StateKind::Settled).await;
     assert_eq!(house.gateway.called(), ["submit", "query", "query"]);
     assert_eq!(house.ledger.inner.results().len(), 1);
+    assert_eq!(house.ledger.clears.load(Ordering::SeqCst), 0, "its claim has cleared it");
     house.close().await;
 }
 
@@ -82,6 +83,7 @@ async fn nothing_is_sent_while_the_ledger_does_not_clear_it() {
     let house = House::open(|gateway, ledger| {
         gateway.submit_answers(Ok(ACCEPTED));
         gateway.query_answers("SUCCESS", 500);
+        ledger.claims_clear_nothing.store(true, Ordering::SeqCst);
         ledger.clears_to_fail.store(3, Ordering::SeqCst);
     })
     .await;
@@ -98,7 +100,10 @@ async fn refunds_that_are_ready_together_are_cleared_in_fewer_calls_and_keep_to_
     for (limits, clears, within) in [(CallLimits::default(), 1..=2, 1), (limits, 4..=4, 80)] {
         let before = tokio::time::Instant::now();
         let house = House::open_with(
-            |gateway, _| (0..4).for_each(|_| gateway.submit_answers(Ok(ACCEPTED))),
+            |gateway, ledger| {
+                ledger.claims_clear_nothing.store(true, Ordering::SeqCst);
+                (0..4).for_each(|_| gateway.submit_answers(Ok(ACCEPTED)));
+            },
             &["R1", "R2", "R3", "R4"],
             limits,
         )

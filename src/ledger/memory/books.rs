@@ -183,7 +183,13 @@ impl Books {
         self.due.insert(refund_no.clone(), Due::At(until));
         let lease = Lease { refund_no: refund_no.clone(), fence, until };
         let (record, facts) = (as_held(record, hold), hold.facts(self.lost_at));
-        Some(Claim { lease, record, facts, due_at })
+        Some(Claim { lease, record, facts, due_at, cleared_at: None })
+    }
+
+    /// Whether nothing at all speaks against a submit but its lease and a daily limit.
+    pub(super) fn stops_nothing(&self) -> bool {
+        let overdrawn = |order: &Order| matches!(order, Order::Account { account, .. } if account.is_overdrawn());
+        self.pauses.is_empty() && !self.orders.values().any(overdrawn)
     }
 
     pub(super) fn commit(&mut self, commit: &Commit, now: UnixMillis) -> Committed {

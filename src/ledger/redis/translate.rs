@@ -87,7 +87,7 @@ fn claim(
     lost_at: Option<UnixMillis>,
 ) -> Claim {
     let (facts, due_at) = (item.lease.facts(lost_at), from_score(item.due));
-    Claim { lease, record: as_held(record, item.lease), facts, due_at }
+    Claim { lease, record: as_held(record, item.lease), facts, due_at, cleared_at: None }
 }
 
 pub(super) fn commit_item(commit: &Commit, now: UnixMillis) -> Result<CommitItem, LedgerError> {
