@@ -156,8 +156,9 @@ pub struct Claim {
     pub facts: ClaimFacts,
     /// Since when it was due: its time, or the end of a lease that ran out.
     pub due_at: UnixMillis,
-    /// When the claim was made, if in the same write nothing was paused and no order held more than was
-    /// paid.
+    /// The `now` of the claim, if in the same atomic operation nothing at all was paused and no order
+    /// at all held more than was paid. It then says what [`Ledger::clear`] would have said at that
+    /// moment to a submit without a daily limit. `None` says nothing: ask.
     pub cleared_at: Option<UnixMillis>,
 }
 
@@ -274,6 +275,9 @@ pub trait Ledger: Send + Sync + Debug {
     /// Leases up to `want` refunds that are due or whose lease has run out, oldest first, until
     /// `until`. For a refund whose next step is a submit this is the durable record of the intent.
     ///
+    /// What it leases it clears in the same operation where it can ([`Claim::cleared_at`]): for
+    /// [`CLEARED_MS`] that is as good as an answer of [`Self::clear`], except for a daily limit.
+    ///
     /// After an error some refunds may be leased to nobody; [`Self::unclaim`] gives them back. Without
     /// it their lease runs out like that of a worker that died, and an intent among them counts as
     /// maybe sent.
@@ -322,9 +326,9 @@ pub trait Ledger: Send + Sync + Debug {
     /// changed.
     async fn act(&self, act: &Act, now: UnixMillis) -> Result<Acted, LedgerError>;
 
-    /// Stops the submits of one account, or of all (`None`); queries go on. From the return on, no
-    /// worker's [`Self::clear`] lets a submit go. Returns whether that is new; the audit line is written
-    /// only then.
+    /// Stops the submits of one account, or of all (`None`); queries go on. From the return on, neither
+    /// [`Self::clear`] nor a claim clears a submit of it; one that a claim has cleared before may still
+    /// leave for [`CLEARED_MS`]. Returns whether that is new; the audit line is written only then.
     async fn pause(&self, pause: &Pause) -> Result<bool, LedgerError>;
 
     /// Lets the submits of one account, or of all that are not paused by themselves, go on. Returns
@@ -365,3 +369,7 @@ pub trait Ledger: Send + Sync + Debug {
 
 /// Most items of one batch: far below the 8,000 values at which Lua's `unpack` fails on Redis 7.0.
 pub const BATCH_MAX: usize = 500;
+
+/// How long the clearance of a claim lasts, ms: no longer after a pause has returned does the last
+/// submit leave.
+pub const CLEARED_MS: u64 = 100;

@@ -144,7 +144,10 @@ async fn a_worker_that_wakes_after_its_lease_was_taken_over_sends_nothing() {
     let frozen = desk.claim().await;
     desk.clock.advance(LEASE_MS);
     let taken_over = desk.claim().await;
-    desk.clock.set(UnixMillis::new(1_000_000)); // its own clock stood still, too
+    let awake = desk.handler.handle(frozen.clone()).await.unwrap();
+    assert!(!matches!(awake, Done::Step(_)), "by a clock that went on");
+    // Its own clock stood still, too, from when the clearance of its claim was over.
+    desk.clock.set(UnixMillis::new(1_000_000).plus(CLEARED_MS + 1));
     assert!(matches!(desk.handler.handle(frozen).await.unwrap(), Done::Left));
     assert_eq!(desk.gateway.called(), Vec::<&str>::new());
     desk.clock.advance(LEASE_MS);

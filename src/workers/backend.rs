@@ -1,5 +1,5 @@
 //! apalis's view of the ledger: a `Backend` that hands out held refunds, and the outermost layer
-//! that commits what came of them. Both see channels only, so neither can fail with the ledger.
+//! that hands over what came of them. Both see channels only, so neither can fail with the ledger.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,14 +9,15 @@ use apalis::prelude::{Backend, BoxDynError, Task, WorkerContext};
 use apalis_core::backend::BackendConfig;
 use apalis_core::backend::finalize::Ephemeral;
 use futures_util::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tower::{Layer, Service};
 
 use super::advance::Done;
 use crate::domain::StateKind;
-use crate::ports::ledger::{Claim, Commit, Committed, PutBack};
+use crate::ports::ledger::{Claim, Commit, PutBack};
 
-/// A claimed refund and the slot that is taken for it until it is committed.
+/// A claimed refund and the slot that is taken for it: the right to call a gateway, which ends when
+/// what came of it has been handed over.
 #[derive(Debug)]
 pub(super) struct Held {
     /// The refund.
@@ -28,10 +29,10 @@ pub(super) struct Held {
 /// A write on its way to the ledger.
 #[derive(Debug)]
 pub(super) enum Pending {
-    /// A step to store, the state that it leads from, and who waits to hear of it.
-    Step(Box<Commit>, StateKind, oneshot::Sender<Committed>),
-    /// A lease to put back, and who waits for that.
-    Back(PutBack, oneshot::Sender<Committed>),
+    /// A step to store, and the state that it leads from.
+    Step(Box<Commit>, StateKind),
+    /// A lease to put back.
+    Back(PutBack),
 }
 
 /// The source of refunds for one apalis worker; a worker that is made anew gets a clone.
@@ -102,8 +103,8 @@ impl BackendConfig for LedgerBackend {
     }
 }
 
-/// Commits what the handler made of a refund. Outermost, so that nothing lies between the handler's
-/// answer and the ledger.
+/// Hands over what the handler made of a refund, and waits while there is no room for it: the slot
+/// stays taken so long. Outermost, so that nothing lies between the handler's answer and that.
 #[derive(Debug, Clone)]
 pub(super) struct CommitLayer {
     commits: mpsc::Sender<Pending>,
@@ -147,19 +148,12 @@ where
         Box::pin(async move {
             match handled.await.map_err(Into::into) {
                 Ok(done) => {
-                    let (tell, stored) = oneshot::channel();
                     let write = match done {
-                        Done::Step(commit) => Pending::Step(commit, from, tell),
-                        Done::Back(lease) => Pending::Back(lease, tell),
+                        Done::Step(commit) => Pending::Step(commit, from),
+                        Done::Back(lease) => Pending::Back(lease),
                         Done::Left => return Ok(()),
                     };
                     commits.send(write).await?;
-                    if stored.await? == Committed::StaleFence {
-                        tracing::warn!(
-                            refund.no = %refund_no,
-                            "the lease was lost; another worker decides from here"
-                        );
-                    }
                 }
                 // Left to its lease: the next claim counts it as a crash and, if a submit may have
                 // happened, asks the gateway first.

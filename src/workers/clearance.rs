@@ -1,5 +1,6 @@
 //! Asks the ledger whether submits may leave, all that are ready in one call.
 //!
+//! Only those ask that their claim has not cleared, or not lately, and those with a daily limit.
 //! Nothing is kept here: while one call is under way the next questions gather, so a submit costs a
 //! share of a call. Without an answer nothing is sent.
 

@@ -1,13 +1,18 @@
 //! Stores what became of refunds, all that are ready in one call, for as long as it takes.
 //!
+//! Nobody waits for a write: whoever has handed one over is done, and while one call is under way
+//! the next writes gather in the channel. The channel has a bound, and when it is full whoever has
+//! something to hand over waits with its slot, so memory has a bound, too.
+//!
 //! An answer of a gateway is worth more than a worker's time: while the ledger cannot be reached or
-//! refuses, the answers wait here in memory. If the process ends before the ledger is back, the
-//! leases run out and the next holder asks the gateway.
+//! refuses, the answers wait here in memory, and nothing new is claimed before all are stored. If
+//! the process ends before the ledger is back, the leases run out and the next holder asks the
+//! gateway.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::Parts;
@@ -22,8 +27,8 @@ use crate::telemetry::{metrics, otlp};
 /// First and longest pause after the ledger did not confirm.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// A step to store, the state that it leads from, and who waits to hear of it.
-type Step = (Commit, (StateKind, oneshot::Sender<Committed>));
+/// A step to store, and the state that it leads from.
+type Step = (Commit, StateKind);
 
 /// Commits until every sender is gone and everything is stored.
 pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
@@ -32,8 +37,10 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
     loop {
         // What Redis refuses by itself is tried again now and then, and holds up nobody else.
         let retry = tokio::time::sleep(RETRY.1);
+        // What is refused counts against the same bound: beyond it nothing more is taken in.
+        let room = refused.len() < pending.max_capacity();
         tokio::select! {
-            received = pending.recv_many(&mut batch, BATCH_MAX) => {
+            received = pending.recv_many(&mut batch, BATCH_MAX), if room => {
                 if received == 0 && refused.is_empty() {
                     return;
                 }
@@ -47,18 +54,22 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
         let (mut steps, mut backs) = (Vec::new(), Vec::new());
         for write in batch.drain(..) {
             match write {
-                Pending::Step(commit, from, done) => steps.push((*commit, (from, done))),
-                Pending::Back(lease, done) => backs.push((lease, done)),
+                Pending::Step(commit, from) => steps.push((*commit, from)),
+                Pending::Back(lease) => backs.push(lease),
             }
         }
         if !steps.is_empty() {
             refused = store(&parts, steps).await;
         }
         if !backs.is_empty() {
-            put_back(&parts, backs).await;
+            put_back(&parts, &backs).await;
         }
         for step in tried {
             refused.extend(store(&parts, vec![step]).await);
+        }
+        // The ledger has answered, and no answer waits any more that a new claim could make stale.
+        if pending.is_empty() {
+            parts.ledger_away.store(false, Ordering::SeqCst);
         }
         // Something may be due sooner than the claiming side expects.
         parts.wake.notify_one();
@@ -68,7 +79,7 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
 /// Stores a batch, however long Redis is away. If Redis refuses the batch, its refunds are stored
 /// one by one; returns those that it refuses even so.
 async fn store(parts: &Parts, batch: Vec<Step>) -> Vec<Step> {
-    let (commits, waiting): (Vec<Commit>, Vec<_>) = batch.into_iter().unzip();
+    let (commits, froms): (Vec<Commit>, Vec<StateKind>) = batch.into_iter().unzip();
     let now = || parts.clock.now();
     crash::pass(Point::BeforeCommit);
     let alone = commits.first().filter(|_| commits.len() == 1);
@@ -78,20 +89,19 @@ async fn store(parts: &Parts, batch: Vec<Step>) -> Vec<Step> {
     match written.instrument(span).await {
         Ok(answers) => {
             crash::pass(Point::AfterCommit);
-            for ((commit, answer), (from, done)) in commits.iter().zip(answers).zip(waiting) {
+            for ((commit, answer), from) in commits.iter().zip(answers).zip(froms) {
                 log(commit, from, answer);
-                let _ = done.send(answer); // nobody waits for it during a shutdown
             }
             Vec::new()
         }
         Err(err) if commits.len() == 1 => {
             let refund_no = commits.first().map(|commit| commit.lease.refund_no.to_string());
             tracing::error!(refund.no = refund_no, err = %chain(&err), "its answer waits in memory");
-            commits.into_iter().zip(waiting).collect()
+            commits.into_iter().zip(froms).collect()
         }
         Err(_) => {
             let mut refused = Vec::new();
-            for step in commits.into_iter().zip(waiting) {
+            for step in commits.into_iter().zip(froms) {
                 refused.extend(Box::pin(store(parts, vec![step])).await);
             }
             refused
@@ -100,17 +110,13 @@ async fn store(parts: &Parts, batch: Vec<Step>) -> Vec<Step> {
 }
 
 /// Puts leases back. If Redis refuses, they run out by themselves, which is slower and safe.
-async fn put_back(parts: &Parts, batch: Vec<(PutBack, oneshot::Sender<Committed>)>) {
-    let (leases, waiting): (Vec<PutBack>, Vec<_>) = batch.into_iter().unzip();
+async fn put_back(parts: &Parts, leases: &[PutBack]) {
     let now = || parts.clock.now();
     crash::pass(Point::BeforePutBack);
-    let done = persist(parts, || parts.ledger.put_back(&leases, now()), leases.len()).await;
+    let done = persist(parts, || parts.ledger.put_back(leases, now()), leases.len()).await;
     crash::pass(Point::AfterPutBack);
     if let Err(err) = done {
         tracing::error!(refunds = leases.len(), err = %chain(&err), "leases are left to run out");
-    }
-    for done in waiting {
-        let _ = done.send(Committed::Stored);
     }
 }
 
@@ -129,7 +135,6 @@ async fn persist<T, F: Future<Output = Result<T, LedgerError>>>(
                 tracing::warn!(%err, refunds, "answers wait in memory");
             }
             done => {
-                parts.ledger_away.store(false, Ordering::SeqCst);
                 parts.pulse.beat(parts.clock.now());
                 return done;
             }
@@ -141,11 +146,15 @@ async fn persist<T, F: Future<Output = Result<T, LedgerError>>>(
 
 /// One line a transition, written where it is committed.
 fn log(commit: &Commit, from: StateKind, answer: Committed) {
+    let record = &commit.record;
     if answer != Committed::Stored {
         metrics::fenced();
+        tracing::warn!(
+            refund.no = %record.refund.refund_no,
+            "the lease was lost; another worker decides from here"
+        );
         return;
     }
-    let record = &commit.record;
     measure(commit, from);
     let last = record.history.last();
     tracing::info!(

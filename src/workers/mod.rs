@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`advance`] | one step of one refund: the only place that calls a gateway |
 //! | `limits` | whether a call may be made now, or when |
-//! | `clearance` | asks the ledger whether submits may leave, many in one call |
+//! | `clearance` | asks the ledger whether submits may leave, many in one call, where no claim has said so |
 //! | `others` | looks after the other refunds that an answer shows |
 //! | `claims` | claims due refunds, as many as there are free slots |
 //! | `commits` | stores what became of them, many in one call |
@@ -19,14 +19,23 @@
 //!
 //! Invariant: a refund is claimed only when a slot is free to act on it at once, because claiming a
 //! refund that is to be submitted records the intent, and an intent that nobody acts on costs a
-//! query and perhaps a person.
+//! query and perhaps a person. A slot is the right to call a gateway. It ends when what came of the
+//! refund has been handed to the committing side, so claims go on while commits are on their way;
+//! where that side has no room, the slot stays taken until it has. While the ledger is away nothing
+//! is claimed until every answer that waits has been stored or refused.
 
 pub mod advance;
 mod backend;
 mod claims;
 mod clearance;
+#[cfg(test)]
+mod cleared_tests;
 mod commits;
 mod errors;
+#[cfg(test)]
+mod handover_tests;
+#[cfg(test)]
+mod house;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
@@ -81,8 +90,8 @@ pub struct Parts {
 
 /// Handles refunds until `stop` says so; then finishes what is under way.
 ///
-/// On return every refund that this process held is committed, or its lease runs out by itself and
-/// the next holder asks the gateway first.
+/// On return every refund that this process held is committed, whatever was handed over included, or
+/// its lease runs out by itself and the next holder asks the gateway first.
 pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(settings.concurrency));
     let (held_tx, held_rx) = mpsc::channel::<Held>(settings.concurrency);

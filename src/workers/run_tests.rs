@@ -1,214 +1,16 @@
 //! The workers as a whole, on apalis, in virtual time: tokio's clock is paused and moves by itself
 //! whenever everybody waits.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
-
-use super::script::{Script, accounts, admission};
+use super::house::{Flaky, House};
+use super::script::Script;
 use super::*;
+use crate::domain::RefundNo;
 use crate::domain::policy::CallLimits;
 use crate::domain::state::StateKind;
-use crate::domain::{AccountName, RefundNo, UnixMillis};
-use crate::ledger::MemoryLedger;
-use crate::ports::ledger::{
-    Act, Acted, Admission, Admitted, Claims, Clearance, Cleared, Commit, Committed, Counts, Filter,
-    Page, Pause, PutBack, Refusal, Stored,
-};
-use crate::ports::{Acceptance, Account, LedgerError};
-
-/// Tokio's clock.
-#[derive(Debug)]
-struct VirtualClock(tokio::time::Instant);
-
-impl Clock for VirtualClock {
-    fn now(&self) -> UnixMillis {
-        let elapsed = u64::try_from(self.0.elapsed().as_millis()).unwrap();
-        UnixMillis::new(1_000_000).plus(elapsed)
-    }
-}
-
-/// A ledger that is away for its next so many calls.
-#[derive(Debug, Default)]
-struct Flaky {
-    inner: MemoryLedger,
-    claims_to_fail: AtomicU32,
-    /// Claims that are made and whose answers are lost.
-    claims_to_lose: AtomicU32,
-    commits_to_fail: AtomicU32,
-    clears_to_fail: AtomicU32,
-    /// Questions for clearance so far.
-    clears: AtomicU32,
-}
-
-fn away(left: &AtomicU32) -> Result<(), LedgerError> {
-    let take = |n: u32| n.checked_sub(1);
-    match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
-        Ok(_) => Err(LedgerError::Unavailable("away".into())),
-        Err(_) => Ok(()),
-    }
-}
-
-#[async_trait]
-impl Ledger for Flaky {
-    async fn admit(
-        &self,
-        batch: &[Admission],
-        now: UnixMillis,
-    ) -> Result<Vec<Admitted>, LedgerError> {
-        self.inner.admit(batch, now).await
-    }
-    async fn refuse(&self, refusal: &Refusal) -> Result<(), LedgerError> {
-        self.inner.refuse(refusal).await
-    }
-    async fn claim(
-        &self,
-        want: usize,
-        now: UnixMillis,
-        until: UnixMillis,
-    ) -> Result<Claims, LedgerError> {
-        away(&self.claims_to_fail)?;
-        let claims = self.inner.claim(want, now, until).await?;
-        away(&self.claims_to_lose)?;
-        Ok(claims)
-    }
-    async fn unclaim(&self, heard: u64, now: UnixMillis) -> Result<usize, LedgerError> {
-        self.inner.unclaim(heard, now).await
-    }
-    async fn commit(
-        &self,
-        batch: &[Commit],
-        now: UnixMillis,
-    ) -> Result<Vec<Committed>, LedgerError> {
-        away(&self.commits_to_fail)?;
-        self.inner.commit(batch, now).await
-    }
-    async fn put_back(&self, batch: &[PutBack], now: UnixMillis) -> Result<(), LedgerError> {
-        self.inner.put_back(batch, now).await
-    }
-    async fn clear(
-        &self,
-        batch: &[Clearance],
-        now: UnixMillis,
-    ) -> Result<Vec<Cleared>, LedgerError> {
-        self.clears.fetch_add(1, Ordering::SeqCst);
-        away(&self.clears_to_fail)?;
-        self.inner.clear(batch, now).await
-    }
-    async fn act(&self, act: &Act, now: UnixMillis) -> Result<Acted, LedgerError> {
-        self.inner.act(act, now).await
-    }
-    async fn pause(&self, pause: &Pause) -> Result<bool, LedgerError> {
-        self.inner.pause(pause).await
-    }
-    async fn resume(&self, resume: &Pause, seen: Option<UnixMillis>) -> Result<bool, LedgerError> {
-        self.inner.resume(resume, seen).await
-    }
-    async fn pauses(&self) -> Result<Vec<Pause>, LedgerError> {
-        self.inner.pauses().await
-    }
-    async fn nudge(&self, refund_nos: &[RefundNo], now: UnixMillis) -> Result<(), LedgerError> {
-        self.inner.nudge(refund_nos, now).await
-    }
-    async fn find(&self, refund_no: &RefundNo) -> Result<Option<Stored>, LedgerError> {
-        self.inner.find(refund_no).await
-    }
-    async fn list(
-        &self,
-        filter: &Filter,
-        cursor: Option<&str>,
-        count: usize,
-    ) -> Result<Page, LedgerError> {
-        self.inner.list(filter, cursor, count).await
-    }
-    async fn counts(&self, now: UnixMillis) -> Result<Counts, LedgerError> {
-        self.inner.counts(now).await
-    }
-    async fn purge(
-        &self,
-        settled_before: UnixMillis,
-        published_before: UnixMillis,
-    ) -> Result<usize, LedgerError> {
-        self.inner.purge(settled_before, published_before).await
-    }
-}
-
-struct House {
-    gateway: Arc<Script>,
-    ledger: Arc<Flaky>,
-    stop: watch::Sender<bool>,
-    running: tokio::task::JoinHandle<()>,
-}
-
-impl House {
-    /// Workers over one admitted refund `R1`.
-    async fn open(prepare: impl FnOnce(&Script, &Flaky)) -> Self {
-        Self::open_with(prepare, &["R1"], CallLimits::default()).await
-    }
-
-    /// Workers over refunds, oldest first, of account `shop` with these limits; `Q…` are of account
-    /// `quick`, which has none.
-    async fn open_with(
-        prepare: impl FnOnce(&Script, &Flaky),
-        refund_nos: &[&str],
-        limits: CallLimits,
-    ) -> Self {
-        let clock = Arc::new(VirtualClock(tokio::time::Instant::now()));
-        let gateway = Arc::new(Script::new());
-        let ledger = Arc::new(Flaky::default());
-        prepare(&gateway, &ledger);
-        for no in refund_nos {
-            let mut admission = admission(no, clock.now());
-            if no.starts_with('Q') {
-                admission.record.refund.account = AccountName::parse("quick").unwrap();
-            }
-            admission.due_at = clock.now().plus(u64::from(no.starts_with('Q')));
-            ledger.admit(&[admission], clock.now()).await.unwrap();
-        }
-        let plain = accounts(&gateway, 18_000).iter().next().unwrap().clone();
-        let quick = Account { name: AccountName::parse("quick").unwrap(), ..plain.clone() };
-        let accounts = Accounts::from_iter([Account { limits, ..plain }, quick]);
-        let parts = Parts {
-            ledger: ledger.clone(),
-            clock,
-            accounts: Arc::new(accounts),
-            wake: Arc::new(Notify::new()),
-            ledger_away: Arc::default(),
-            pulse: Arc::default(),
-            traffic: Arc::default(),
-        };
-        let settings = Settings {
-            name: "test".to_owned(),
-            concurrency: 4,
-            lease_ms: 20_000,
-            shutdown: Duration::from_secs(20),
-        };
-        let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(run(parts, settings, stopped));
-        Self { gateway, ledger, stop, running }
-    }
-
-    /// Waits, in virtual time, until the refund is in that state.
-    async fn reach(&self, kind: StateKind) -> Stored {
-        let no = RefundNo::parse("R1").unwrap();
-        let looking = async {
-            loop {
-                let stored = self.ledger.find(&no).await.unwrap().unwrap();
-                if stored.record.state.kind() == kind && !stored.leased {
-                    return stored;
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        };
-        let day = Duration::from_secs(86_400);
-        tokio::time::timeout(day, looking).await.expect("within a day of virtual time")
-    }
-
-    async fn close(self) {
-        self.stop.send(true).unwrap();
-        self.running.await.unwrap();
-    }
-}
+use crate::ports::Acceptance;
+use crate::ports::ledger::Stored;
 
 const ACCEPTED: Acceptance = Acceptance { gateway_refund_no: None };
 
@@ -223,6 +25,7 @@ async fn a_refund_goes_through_the_whole_runtime() {
     house.reach(StateKind::Settled).await;
     assert_eq!(house.gateway.called(), ["submit", "query", "query"]);
     assert_eq!(house.ledger.inner.results().len(), 1);
+    assert_eq!(house.ledger.clears.load(Ordering::SeqCst), 0, "its claim has cleared it");
     house.close().await;
 }
 
@@ -280,6 +83,7 @@ async fn nothing_is_sent_while_the_ledger_does_not_clear_it() {
     let house = House::open(|gateway, ledger| {
         gateway.submit_answers(Ok(ACCEPTED));
         gateway.query_answers("SUCCESS", 500);
+        ledger.claims_clear_nothing.store(true, Ordering::SeqCst);
         ledger.clears_to_fail.store(3, Ordering::SeqCst);
     })
     .await;
@@ -296,7 +100,10 @@ async fn refunds_that_are_ready_together_are_cleared_in_fewer_calls_and_keep_to_
     for (limits, clears, within) in [(CallLimits::default(), 1..=2, 1), (limits, 4..=4, 80)] {
         let before = tokio::time::Instant::now();
         let house = House::open_with(
-            |gateway, _| (0..4).for_each(|_| gateway.submit_answers(Ok(ACCEPTED))),
+            |gateway, ledger| {
+                ledger.claims_clear_nothing.store(true, Ordering::SeqCst);
+                (0..4).for_each(|_| gateway.submit_answers(Ok(ACCEPTED)));
+            },
             &["R1", "R2", "R3", "R4"],
             limits,
         )

@@ -186,6 +186,12 @@ impl Books {
         Some(Claim { lease, record, facts, due_at, cleared_at: None })
     }
 
+    /// Whether nothing at all speaks against a submit but its lease and a daily limit.
+    pub(super) fn stops_nothing(&self) -> bool {
+        let overdrawn = |order: &Order| matches!(order, Order::Account { account, .. } if account.is_overdrawn());
+        self.pauses.is_empty() && !self.orders.values().any(overdrawn)
+    }
+
     pub(super) fn commit(&mut self, commit: &Commit, now: UnixMillis) -> Committed {
         if !self.holds(&commit.lease) {
             return Committed::StaleFence;

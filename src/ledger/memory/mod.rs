@@ -112,8 +112,9 @@ impl Ledger for MemoryLedger {
         due.retain(|(at, _)| *at <= now);
         due.sort_unstable();
         due.truncate(want);
-        let claims: Vec<Claim> =
-            due.iter().filter_map(|(_, no)| books.claim(no, now, until)).collect();
+        let cleared_at = books.stops_nothing().then_some(now);
+        let claimed = due.iter().filter_map(|(_, no)| books.claim(no, now, until));
+        let claims: Vec<Claim> = claimed.map(|claim| Claim { cleared_at, ..claim }).collect();
         // The ends of the leases just given count, too.
         let later = books.due_moments().into_iter().map(|(at, _)| at);
         let next_due = (due.len() < want).then(|| later.filter(|at| *at > now).min()).flatten();

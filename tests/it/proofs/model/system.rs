@@ -5,7 +5,8 @@
 //! turn it is. The model only chooses what happens, in every order. Time is a choice as well: a
 //! lease runs out, the window passes, the horizon is reached.
 //!
-//! What is taken for granted: the last look at the lease and the first byte are one step; in a
+//! What is taken for granted: the last look at the lease and the first byte are one step (it may be the
+//! worker's own claim, so lately that by its clock no lease can have run out since); in a
 //! network [`Network::WithinWindow`] whatever was sent arrives and is shown within the window.
 
 use refundd::domain::answer::{query_event, set_aside};
