@@ -49,7 +49,8 @@ if [[ $peer == bullmq ]]; then
     node -e 'const [a, b] = process.versions.node.split(".").map(Number);
              process.exit(a > 20 || (a === 20 && b >= 18) ? 0 : 1)' ||
         die "node $(node --version) is too old: 20.18.1 or newer is needed"
-    [[ -d $here/bullmq/node_modules ]] || (cd "$here/bullmq" && npm ci --no-audit --no-fund >&2)
+    # Not `npm ci`, which insists on optional builds for platforms that nobody here has.
+    [[ -d $here/bullmq/node_modules ]] || (cd "$here/bullmq" && npm install --no-save --no-audit --no-fund >&2)
 else
     command -v cargo >/dev/null || die "cargo is missing: https://rustup.rs"
     (cd "$here/apalis" && cargo build --release --locked >&2)

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
 
 use crate::ports::GatewayError;
@@ -24,6 +24,9 @@ use crate::ports::GatewayError;
 /// Bytes of a form that travel as they are; all others are percent-encoded, the space as `%20`,
 /// which every decoder reads alike.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// What such a form is called.
+const FORM_TYPE: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// The longest wait that is taken from a gateway, ms: one day. A wrong clock or a typing error over
 /// there must not hold a refund for years.
@@ -82,7 +85,12 @@ impl Client {
     /// [`BuildError`] if the system has no CA certificates that can be read.
     pub fn new(settings: &Settings) -> Result<Self, BuildError> {
         install_tls_provider();
-        let inner = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder();
+        if settings.read_timeout_ms < settings.timeout_ms {
+            // Each limit is a timer of every request; one that cannot strike first is left out.
+            client = client.read_timeout(Duration::from_millis(settings.read_timeout_ms));
+        }
+        let inner = client
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -91,7 +99,6 @@ impl Client {
             .tcp_nodelay(true)
             .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
             .timeout(Duration::from_millis(settings.timeout_ms))
-            .read_timeout(Duration::from_millis(settings.read_timeout_ms))
             .pool_max_idle_per_host(settings.idle_per_host)
             .pool_idle_timeout(Duration::from_millis(settings.idle_timeout_ms))
             .user_agent(concat!("refundd/", env!("CARGO_PKG_VERSION")))
@@ -118,7 +125,7 @@ impl Client {
         let response = self
             .inner
             .post(url.clone())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(CONTENT_TYPE, FORM_TYPE)
             .body(form(fields))
             .send()
             .await

@@ -49,7 +49,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use apalis::layers::WorkerBuilderExt;
-use apalis::prelude::{Monitor, ParallelizeExt, Task, WorkerBuilder};
+use apalis::prelude::{Monitor, Task, WorkerBuilder};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::ports::{Accounts, Clock, Ledger, Pulse, Traffic};
@@ -153,7 +153,6 @@ async fn work(backend: LedgerBackend, handler: Arc<Handler>, settings: &Settings
             WorkerBuilder::new(name.as_str())
                 .backend(backend.clone())
                 .concurrency(concurrency)
-                .parallelize(tokio::spawn)
                 .catch_panic()
                 .build(service)
         })
