@@ -17,7 +17,7 @@ async fn a_refund_that_came_over_http_is_stored_at_202_and_paid_once() {
     assert_eq!((first.status, first.kind.as_str()), (202, "application/json"));
     assert_eq!(first.body, json!({"refund_no": "H-1", "result": "admitted"}));
     assert_eq!(first.headers["location"], "/v1/refunds/H-1");
-    let stored: Option<String> = desk.shop.redis.cmd(&["HGET", "{refunds}:refunds", "H-1"]);
+    let stored: Option<Vec<u8>> = desk.shop.redis.cmd(&["HGET", "{refunds}:refunds", "H-1"]);
     assert!(stored.is_some(), "it was stored before it was confirmed");
     let again = desk.push(&refund).await;
     assert_eq!((again.status, &again.body["result"]), (200, &json!("duplicate")));

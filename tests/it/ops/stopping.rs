@@ -49,7 +49,7 @@ async fn a_request_that_is_under_way_at_a_stop_is_answered_and_a_new_one_is_not_
     assert!(answer.contains("\"admitted\""), "{answer}");
     let ended = wait_for("the worker to end", || desk.shop.has_ended(0));
     assert_eq!(ended.code(), Some(0));
-    let stored: Option<String> = desk.shop.redis.cmd(&["HGET", "{refunds}:refunds", "S-1"]);
+    let stored: Option<Vec<u8>> = desk.shop.redis.cmd(&["HGET", "{refunds}:refunds", "S-1"]);
     assert!(stored.is_some(), "what was confirmed is stored");
 }
 
