@@ -45,6 +45,8 @@ mod others;
 mod pace;
 #[cfg(test)]
 mod script;
+#[cfg(test)]
+mod wake_tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
