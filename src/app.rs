@@ -199,6 +199,7 @@ impl Service {
                 ledger: Arc::clone(&parts.ledger),
                 clock: Arc::clone(&parts.clock),
                 accounts: Arc::clone(&parts.accounts),
+                wake: Arc::clone(&parts.wake),
             },
             intake_settings(config),
             stopped.clone(),

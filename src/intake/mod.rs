@@ -10,7 +10,7 @@ mod sort;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::Instrument;
 
 use crate::contract::RejectCode;
@@ -49,6 +49,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The merchant accounts.
     pub accounts: Arc<Accounts>,
+    /// Told when a refund was taken in that is due now: the workers of this process need not wait to
+    /// hear of it from Redis.
+    pub wake: Arc<Notify>,
 }
 
 /// Takes requests in until `stop` says so. A request in hand is finished first.
@@ -115,6 +118,10 @@ pub async fn take_in(parts: &Parts, requests: &[RawRequest]) -> Result<(), Ledge
     let span = otlp::admit(alone.map(|one| one.record.refund.refund_no.as_str()), admissions.len());
     let answers = parts.ledger.admit(&admissions, now).instrument(span).await?;
     crash::pass(Point::Admitted);
+    let is_due = |admission: &Admission| admission.due_at <= now;
+    if admissions.iter().zip(&answers).any(|(one, to)| *to == Admitted::New && is_due(one)) {
+        parts.wake.notify_one();
+    }
     for (admission, answer) in admissions.iter().zip(answers) {
         settle(parts, admission, answer).await?;
     }

@@ -1,4 +1,5 @@
-//! Claims due refunds, as many as there are free slots, and sleeps until the next one is due.
+//! Claims due refunds, as many as there are free slots, and sleeps until the next one is due. While
+//! it is busy it keeps a pace, so that slots gather and a call claims for several.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::backend::Held;
+use super::pace::Pace;
 use super::{Parts, Settings};
 use crate::crash::{self, Point};
 use crate::domain::UnixMillis;
@@ -32,11 +34,13 @@ pub(super) async fn run(
 ) {
     let mut pause = RETRY.0;
     let (mut heard, mut lost) = (0, false);
+    let (mut pace_of_calls, mut more) = (Pace::default(), false);
+    let most = settings.concurrency.min(BATCH_MAX);
     loop {
         let free = tokio::select! {
             biased;
             () = stopped(&mut stop) => return,
-            free = free_slots(&slots) => free,
+            free = free_slots(&slots, most, (&mut pace_of_calls, more)) => free,
         };
         if parts.ledger_away.load(Ordering::SeqCst) {
             tokio::time::sleep(RETRY.0).await;
@@ -70,10 +74,10 @@ pub(super) async fn run(
                     .iter()
                     .map(|claim| claim.lease.fence.number)
                     .fold(heard, u64::max);
-                let full = claims.claims.len() == free.len();
+                more = claims.claims.len() == free.len();
                 let next_due = claims.next_due;
                 hand_out(&parts, claims, free, &held).await;
-                if !full {
+                if !more {
                     sleep(&parts, next_due, &mut stop).await;
                 }
             }
@@ -90,10 +94,16 @@ pub(super) async fn run(
     }
 }
 
-/// Waits for one free slot and takes all there are, up to a batch.
-async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+/// Waits for one free slot and for the pace, and takes all slots there are, up to a batch. Where
+/// `more` is due for sure and no more than these can be free, it waits for no pace.
+async fn free_slots(
+    slots: &Arc<Semaphore>,
+    most: usize,
+    (pace, more): (&mut Pace, bool),
+) -> Vec<OwnedSemaphorePermit> {
     let mut free = Vec::new();
     free.extend(Arc::clone(slots).acquire_owned().await);
+    pace.keep(more && slots.available_permits().saturating_add(free.len()) >= most).await;
     while free.len() < BATCH_MAX
         && let Ok(slot) = Arc::clone(slots).try_acquire_owned()
     {

@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::Parts;
 use super::backend::Pending;
+use super::pace::Pace;
 use crate::crash::{self, Point};
 use crate::domain::StateKind;
 use crate::domain::state::RefundState;
@@ -34,6 +35,7 @@ type Step = (Commit, StateKind);
 pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     let mut refused: Vec<Step> = Vec::new();
+    let mut pace = Pace::default();
     loop {
         // What Redis refuses by itself is tried again now and then, and holds up nobody else.
         let retry = tokio::time::sleep(RETRY.1);
@@ -49,6 +51,9 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
                 }
             }
             () = retry, if !refused.is_empty() => {}
+        }
+        if !batch.is_empty() {
+            gather(&mut batch, &mut pending, &mut pace).await;
         }
         let tried = std::mem::take(&mut refused);
         let (mut steps, mut backs) = (Vec::new(), Vec::new());
@@ -73,6 +78,17 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
         }
         // Something may be due sooner than the claiming side expects.
         parts.wake.notify_one();
+    }
+}
+
+/// Waits for the pace, and takes what has come meanwhile. A batch that cannot grow waits for nothing.
+async fn gather(batch: &mut Vec<Pending>, pending: &mut mpsc::Receiver<Pending>, pace: &mut Pace) {
+    let most = BATCH_MAX.min(pending.max_capacity());
+    pace.keep(batch.len().saturating_add(pending.len()) >= most).await;
+    while batch.len() < BATCH_MAX
+        && let Ok(write) = pending.try_recv()
+    {
+        batch.push(write);
     }
 }
 

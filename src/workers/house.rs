@@ -45,6 +45,8 @@ pub(super) struct Flaky {
     pub(super) commits_gate: RwLock<()>,
     /// How long a commit lasts.
     pub(super) commits_take_ms: AtomicU32,
+    /// Calls of `claim` so far.
+    pub(super) claims: AtomicU32,
     /// Calls of `commit` that were answered.
     pub(super) commits: AtomicU32,
     /// Steps that found their lease gone.
@@ -77,6 +79,7 @@ impl Ledger for Flaky {
         now: UnixMillis,
         until: UnixMillis,
     ) -> Result<Claims, LedgerError> {
+        self.claims.fetch_add(1, Ordering::SeqCst);
         away(&self.claims_to_fail)?;
         let mut claims = self.inner.claim(want, now, until).await?;
         if self.claims_clear_nothing.load(Ordering::SeqCst) {
@@ -156,6 +159,7 @@ impl Ledger for Flaky {
 pub(super) struct House {
     pub(super) gateway: Arc<Script>,
     pub(super) ledger: Arc<Flaky>,
+    pub(super) parts: Parts,
     pub(super) stop: watch::Sender<bool>,
     pub(super) running: tokio::task::JoinHandle<()>,
 }
@@ -204,8 +208,8 @@ impl House {
             shutdown: Duration::from_secs(20),
         };
         let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(run(parts, settings, stopped));
-        Self { gateway, ledger, stop, running }
+        let running = tokio::spawn(run(parts.clone(), settings, stopped));
+        Self { gateway, ledger, parts, stop, running }
     }
 
     /// Waits, in virtual time, until the refund is in that state.

@@ -14,6 +14,7 @@
 //! | `claims` | claims due refunds, as many as there are free slots |
 //! | `commits` | stores what became of them, many in one call |
 //! | `errors` | what the errors of gateways make of a refund |
+//! | `pace` | lets a batch gather while the worker is busy |
 //! | `measure` | counts what gateways answered |
 //! | `backend` | shows both to apalis as its `Backend` |
 //!
@@ -41,8 +42,11 @@ mod limits;
 mod limits_tests;
 mod measure;
 mod others;
+mod pace;
 #[cfg(test)]
 mod script;
+#[cfg(test)]
+mod wake_tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

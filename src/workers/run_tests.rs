@@ -143,3 +143,20 @@ async fn a_limited_account_with_a_backlog_does_not_hold_up_another() {
         house.close().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn wake_ups_in_a_row_are_one_claim_a_millisecond_and_none_is_lost() {
+    let house = House::open_with(|_, _| {}, &[], CallLimits::default()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let claims = || house.ledger.claims.load(Ordering::SeqCst);
+    let before = claims();
+    for _ in 0..1_000 {
+        house.parts.wake.notify_one();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(claims(), before + 1, "the first claims at once, the others gather");
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    // One when it may, and one for what has come while that one waited.
+    assert_eq!(claims(), before + 3);
+    house.close().await;
+}

@@ -111,6 +111,7 @@ impl World {
             ledger: ledger.clone(),
             clock: clock.clone(),
             accounts: Arc::clone(&accounts),
+            wake: Arc::default(),
         };
         let terms = accounts.iter().map(|account| (account.name.clone(), account.into()));
         let desk = Desk::new(ledger.clone(), clock.clone(), terms.collect());
