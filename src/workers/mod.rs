@@ -36,6 +36,7 @@ mod errors;
 #[cfg(test)]
 mod handover_tests;
 #[cfg(test)]
+#[path = "house_tests.rs"]
 mod house;
 mod limits;
 #[cfg(test)]
