@@ -35,7 +35,11 @@ pub fn start(format: LogFormat, level: &str, colour: bool, collector: Option<&st
         Ok(spans) => (spans, None),
         Err(err) => (None, Some(err)),
     };
-    let started = registry().with(lines).with(spans).try_init();
+    // Without a collector there is no layer for it at all: an empty one would keep every span alive.
+    let started = match spans {
+        Some(spans) => registry().with(lines).with(spans).try_init(),
+        None => registry().with(lines).try_init(),
+    };
     // Somebody who embeds the library may have set a log of their own; that one stays.
     drop(started);
     if let Some(err) = failed {

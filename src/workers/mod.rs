@@ -153,7 +153,8 @@ async fn work(backend: LedgerBackend, handler: Arc<Handler>, settings: &Settings
             let handler = Arc::clone(&handler);
             let service = tower::service_fn(move |task: Task<Held>| {
                 let handler = Arc::clone(&handler);
-                async move { handler.handle(task.args.claim).await }
+                // In one place from the start: a step is large, and every layer would move it.
+                Box::pin(async move { handler.handle(task.args.claim).await })
             });
             WorkerBuilder::new(name.as_str())
                 .backend(backend.clone())

@@ -24,7 +24,10 @@ use crate::ports::{LedgerError, chain};
 
 pub(super) fn admit_batch(batch: &[Admission]) -> Result<Batch<AdmitItem>, LedgerError> {
     let mut names = Names::default();
-    let rows = batch.iter().map(|admission| admit_item(admission, &mut names)).collect::<Result<_, _>>()?;
+    let rows = batch
+        .iter()
+        .map(|admission| admit_item(admission, &mut names))
+        .collect::<Result<_, _>>()?;
     Ok(Batch { bins: names.finish(), rows })
 }
 
@@ -77,7 +80,8 @@ pub(super) fn claims(
     let lease = |refund_no| Lease { refund_no, fence: fence.clone(), until };
     for item in reply.items() {
         let item = item?;
-        let refund_no = std::str::from_utf8(item.refund_no).ok().and_then(|no| RefundNo::parse(no).ok());
+        let refund_no =
+            std::str::from_utf8(item.refund_no).ok().and_then(|no| RefundNo::parse(no).ok());
         // The whole batch is leased by now, so one alien entry must not lose the others.
         let Some(refund_no) = refund_no else {
             let entry = String::from_utf8_lossy(item.refund_no);

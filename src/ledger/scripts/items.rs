@@ -8,7 +8,7 @@ use super::unknown;
 use crate::ledger::bins::Move;
 use crate::ledger::held::Hold;
 
-/// A batch as the scripts take it, in MessagePack: the names of the bins that it moves refunds between,
+/// A batch as the scripts take it, in `MessagePack`: the names of the bins that it moves refunds between,
 /// and one row a refund.
 #[derive(Debug)]
 pub(in crate::ledger) struct Batch<T> {
@@ -103,7 +103,9 @@ impl<'a> ClaimReply<'a> {
     }
 
     /// The refunds.
-    pub(in crate::ledger) fn items(&self) -> impl Iterator<Item = Result<ClaimItem<'a>, RedisError>> {
+    pub(in crate::ledger) fn items(
+        &self,
+    ) -> impl Iterator<Item = Result<ClaimItem<'a>, RedisError>> {
         let texts = self.refund_nos.iter().zip(&self.records).zip(&self.states);
         texts.zip(&self.dues).zip(&self.marks).map(|((((no, record), state), due), mark)| {
             let lease = Hold::of_mark(mark).ok_or_else(|| unknown("claim", mark))?;
@@ -293,24 +295,26 @@ pub(super) fn line_args(call: &mut ScriptInvocation<'_>, line: &[(&'static str, 
     }
 }
 
-pub(super) fn admit_reply(reply: redis::Value) -> Result<AdmitReply, RedisError> {
+pub(super) fn admit_reply(reply: &redis::Value) -> Result<AdmitReply, RedisError> {
     use redis::Value::{Array, BulkString, Int};
-    let parts = match reply {
+    let number = |value| redis::from_redis_value_ref::<u64>(value).map_err(RedisError::from);
+    match reply {
         Int(0) => return Ok(AdmitReply::New),
         Int(1) => return Ok(AdmitReply::Waiting),
         Int(4) => return Ok(AdmitReply::OrderMismatch),
         Int(5) => return Ok(AdmitReply::Decided),
-        Array(parts) => parts,
-        other => return Err(unknown("admit", &format!("{other:?}"))),
-    };
-    match parts.as_slice() {
-        [Int(2), BulkString(record)] => Ok(AdmitReply::Known(record.clone())),
-        [Int(3), paid, held] => Ok(AdmitReply::OverRefund {
-            paid: redis::from_redis_value_ref(paid)?,
-            held: redis::from_redis_value_ref(held)?,
-        }),
-        other => Err(unknown("admit", &format!("{other:?}"))),
+        _ => {}
     }
+    if let Array(parts) = reply {
+        match parts.as_slice() {
+            [Int(2), BulkString(record)] => return Ok(AdmitReply::Known(record.clone())),
+            [Int(3), paid, held] => {
+                return Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? });
+            }
+            _ => {}
+        }
+    }
+    Err(unknown("admit", &format!("{reply:?}")))
 }
 
 pub(super) fn clear_reply(code: i64) -> Result<ClearReply, RedisError> {

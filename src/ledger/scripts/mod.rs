@@ -85,7 +85,7 @@ impl Scripts {
         call.arg(GROUP).arg(keys.wake()).arg(now).arg(Packer::packed(batch));
         let replies: Vec<redis::Value> = call.invoke_async(con).await?;
         same_length("admit", batch.rows.len(), replies.len())?;
-        replies.into_iter().map(admit_reply).collect()
+        replies.iter().map(admit_reply).collect()
     }
 
     /// The reply, to be read by [`ClaimReply::read`]. `None`: this is not the Redis that the handle

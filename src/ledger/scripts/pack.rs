@@ -1,4 +1,4 @@
-//! Batches as the scripts take them: MessagePack, in the one dialect that Redis's `cmsgpack` reads, where
+//! Batches as the scripts take them: `MessagePack`, in the one dialect that Redis's `cmsgpack` reads, where
 //! bytes are strings. A whole batch is one argument: hundreds of them cost Redis more than what they
 //! ask for.
 
