@@ -157,7 +157,9 @@ impl Client {
 
     /// Reads the body piece by piece and stops at the limit, whatever length was announced.
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, GatewayError> {
-        let mut body = Vec::new();
+        // What is announced is made room for, as far as it may come.
+        let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok());
+        let mut body = Vec::with_capacity(announced.unwrap_or_default().min(self.body_max_bytes));
         while let Some(chunk) = response.chunk().await.map_err(classify)? {
             if body.len().saturating_add(chunk.len()) > self.body_max_bytes {
                 return Err(GatewayError::Unreadable(format!(
@@ -182,7 +184,9 @@ fn install_tls_provider() {
 
 /// The body of a form, in the order given.
 fn form(fields: &[(&str, &str)]) -> String {
-    let mut body = String::new();
+    // A value is JSON as a rule, of which a third grows threefold.
+    let room = |(name, value): &(&str, &str)| name.len() + value.len() * 2 + 2;
+    let mut body = String::with_capacity(fields.iter().map(room).sum());
     for (name, value) in fields {
         if !body.is_empty() {
             body.push('&');

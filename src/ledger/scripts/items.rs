@@ -298,23 +298,18 @@ pub(super) fn line_args(call: &mut ScriptInvocation<'_>, line: &[(&'static str, 
 pub(super) fn admit_reply(reply: &redis::Value) -> Result<AdmitReply, RedisError> {
     use redis::Value::{Array, BulkString, Int};
     let number = |value| redis::from_redis_value_ref::<u64>(value).map_err(RedisError::from);
-    match reply {
-        Int(0) => return Ok(AdmitReply::New),
-        Int(1) => return Ok(AdmitReply::Waiting),
-        Int(4) => return Ok(AdmitReply::OrderMismatch),
-        Int(5) => return Ok(AdmitReply::Decided),
-        _ => {}
-    }
-    if let Array(parts) = reply {
-        match parts.as_slice() {
-            [Int(2), BulkString(record)] => return Ok(AdmitReply::Known(record.clone())),
-            [Int(3), paid, held] => {
-                return Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? });
-            }
-            _ => {}
+    let parts = if let Array(parts) = reply { parts } else { std::slice::from_ref(reply) };
+    match parts {
+        [Int(0)] => Ok(AdmitReply::New),
+        [Int(1)] => Ok(AdmitReply::Waiting),
+        [Int(2), BulkString(record)] => Ok(AdmitReply::Known(record.clone())),
+        [Int(3), paid, held] => {
+            Ok(AdmitReply::OverRefund { paid: number(paid)?, held: number(held)? })
         }
+        [Int(4)] => Ok(AdmitReply::OrderMismatch),
+        [Int(5)] => Ok(AdmitReply::Decided),
+        _ => Err(unknown("admit", &format!("{reply:?}"))),
     }
-    Err(unknown("admit", &format!("{reply:?}")))
 }
 
 pub(super) fn clear_reply(code: i64) -> Result<ClearReply, RedisError> {

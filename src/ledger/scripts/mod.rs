@@ -17,10 +17,13 @@ pub(super) use items::{
     ClearReply, EpochReply, ForgetItem, OrderStep, PutBackItem, StepItem,
 };
 use items::{act_reply, admit_reply, clear_args, clear_reply, flag, line_args};
-use pack::Packer;
+use pack::{Pack, Packer};
 
 /// The consumer group through which refundd reads the requests.
 pub(super) const GROUP: &str = "refundd";
+
+/// About how long a row of a batch is: one with a result and its order.
+const ROW_BYTES: usize = 1_024;
 
 /// About how many lines the audit stream keeps: what people did in years, and losses of writes.
 const AUDIT_MAX: usize = 1_000_000;
@@ -82,7 +85,7 @@ impl Scripts {
         call.key(keys.requests()).key(keys.refunds()).key(keys.states()).key(keys.due());
         call.key(keys.orders()).key(keys.seq()).key(keys.overdrawn());
         bin_keys(&mut call, keys);
-        call.arg(GROUP).arg(keys.wake()).arg(now).arg(Packer::packed(batch));
+        call.arg(GROUP).arg(keys.wake()).arg(now).arg(packed(batch));
         let replies: Vec<redis::Value> = call.invoke_async(con).await?;
         same_length("admit", batch.rows.len(), replies.len())?;
         replies.iter().map(admit_reply).collect()
@@ -132,7 +135,7 @@ impl Scripts {
         call.key(keys.settled()).key(keys.results()).key(keys.stale()).key(keys.seq());
         call.key(keys.overdrawn());
         bin_keys(&mut call, keys);
-        call.arg(now).arg(STALE_MAX).arg(Packer::packed(batch));
+        call.arg(now).arg(STALE_MAX).arg(packed(batch));
         let replies: Vec<i64> = call.invoke_async(con).await?;
         same_length("commit", batch.rows.len(), replies.len())?;
         replies.into_iter().map(|code| flag("commit", code)).collect()
@@ -185,7 +188,7 @@ impl Scripts {
         bin_keys(&mut call, keys);
         call.arg(now).arg(AUDIT_MAX).arg(keys.wake());
         call.arg(&item.refund_no).arg(&item.seen).arg(&item.lost_at);
-        call.arg(Packer::packed(&item.step));
+        call.arg(packed(&item.step));
         line_args(&mut call, &item.audit);
         act_reply(call.invoke_async(con).await?)
     }
@@ -249,7 +252,7 @@ impl Scripts {
         call.key(keys.due()).key(keys.leases()).key(keys.counted()).key(keys.seq());
         call.key(keys.overdrawn());
         bin_keys(&mut call, keys);
-        call.arg(before).arg(Packer::packed(batch)).invoke_async(con).await
+        call.arg(before).arg(packed(batch)).invoke_async(con).await
     }
 
     pub(super) async fn trim(
@@ -279,6 +282,11 @@ fn bin_keys(call: &mut ScriptInvocation<'_>, keys: &Keys) {
         call.key(keys.of_state(state.as_str()));
     }
     call.key(keys.found());
+}
+
+/// A batch as one argument.
+fn packed<T: Pack>(batch: &Batch<T>) -> Vec<u8> {
+    Packer::packed(batch, batch.rows.len() * ROW_BYTES)
 }
 
 fn same_length(script: &'static str, sent: usize, got: usize) -> Result<(), RedisError> {

@@ -11,13 +11,13 @@ pub(super) trait Pack {
 }
 
 /// The argument as far as it is written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Packer(ByteBuf);
 
 impl Packer {
-    /// The argument that `value` becomes.
-    pub(super) fn packed(value: &impl Pack) -> Vec<u8> {
-        let mut to = Self::default();
+    /// The argument that `value` becomes, about so long.
+    pub(super) fn packed(value: &impl Pack, about: usize) -> Vec<u8> {
+        let mut to = Self(ByteBuf::with_capacity(about));
         value.pack(&mut to);
         to.0.into_vec()
     }
