@@ -114,7 +114,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let environment = Environment::of_process();
     let no_color = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     let output = Output::new(cli.command.json(), cli.quiet, no_color);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.worker_threads(threads()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(err) => {
             output.error(&CliError::Io("cannot start the runtime".to_owned(), err));
@@ -134,6 +135,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             err.exit()
         }
     }
+}
+
+/// Half of the processors: refunds wait much and compute little, Redis and the kernel need the rest, and
+/// threads that take turns at small tasks cost more than they bring.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError> {

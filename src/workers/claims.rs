@@ -1,5 +1,5 @@
-//! Claims due refunds, as many as there are free slots, and sleeps until the next one is due. While
-//! it is busy it keeps a pace, so that slots gather and a call claims for several.
+//! Claims due refunds for the free slots, and sleeps until the next one is due. While it is busy it
+//! keeps a pace, so that slots gather and a call claims for several.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,7 @@ pub(super) async fn run(
     let mut pause = RETRY.0;
     let (mut heard, mut lost) = (0, false);
     let (mut pace_of_calls, mut more) = (Pace::default(), false);
-    let most = settings.concurrency.min(BATCH_MAX);
+    let most = settings.held().min(BATCH_MAX);
     loop {
         let free = tokio::select! {
             biased;

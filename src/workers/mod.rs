@@ -11,19 +11,20 @@
 //! | `limits` | whether a call may be made now, or when |
 //! | `clearance` | asks the ledger whether submits may leave, many in one call, where no claim has said so |
 //! | `others` | looks after the other refunds that an answer shows |
-//! | `claims` | claims due refunds, as many as there are free slots |
+//! | `claims` | claims due refunds for the free slots |
 //! | `commits` | stores what became of them, many in one call |
 //! | `errors` | what the errors of gateways make of a refund |
 //! | `pace` | lets a batch gather while the worker is busy |
 //! | `measure` | counts what gateways answered |
 //! | `backend` | shows both to apalis as its `Backend` |
 //!
-//! Invariant: a refund is claimed only when a slot is free to act on it at once, because claiming a
-//! refund that is to be submitted records the intent, and an intent that nobody acts on costs a
-//! query and perhaps a person. A slot is the right to call a gateway. It ends when what came of the
-//! refund has been handed to the committing side, so claims go on while commits are on their way;
-//! where that side has no room, the slot stays taken until it has. While the ledger is away nothing
-//! is claimed until every answer that waits has been stored or refused.
+//! Invariant: a refund is claimed only when a slot is free for it, because claiming a refund that is
+//! to be submitted records the intent, and an intent that nobody acts on costs a query and perhaps a
+//! person. There are as many slots as calls at once, and a quarter more: refunds that are next. A
+//! slot ends when what came of the refund has been handed to the committing side, so claims go
+//! on while commits are on their way; where that side has no room, the slot stays taken until it
+//! has. While the ledger is away nothing is claimed until every answer that waits has been
+//! stored or refused.
 
 pub mod advance;
 mod backend;
@@ -74,6 +75,14 @@ pub struct Settings {
     pub shutdown: Duration,
 }
 
+impl Settings {
+    /// Most refunds that are held at once: those that are handled, and a quarter as many that wait for
+    /// the next free hand, so that none is idle for the time of a claim.
+    fn held(&self) -> usize {
+        self.concurrency.saturating_add(self.concurrency / 4)
+    }
+}
+
 /// What the workers need of the world.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -98,8 +107,9 @@ pub struct Parts {
 /// On return every refund that this process held is committed, whatever was handed over included, or
 /// its lease runs out by itself and the next holder asks the gateway first.
 pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(settings.concurrency));
-    let (held_tx, held_rx) = mpsc::channel::<Held>(settings.concurrency);
+    let held = settings.held();
+    let slots = Arc::new(Semaphore::new(held));
+    let (held_tx, held_rx) = mpsc::channel::<Held>(held);
     let (commits_tx, commits_rx) = mpsc::channel(settings.concurrency.saturating_mul(2));
 
     let mut committing = tokio::spawn(commits::run(parts.clone(), commits_rx));
