@@ -370,6 +370,6 @@ pub trait Ledger: Send + Sync + Debug {
 /// Most items of one batch: far below the 8,000 values at which Lua's `unpack` fails on Redis 7.0.
 pub const BATCH_MAX: usize = 500;
 
-/// How long the clearance of a claim lasts, ms: no longer after a pause has returned does the last
-/// submit leave.
+/// How old the clearance of a claim may be when the call begins, ms, by the worker's clock. What a new
+/// connection takes comes on top.
 pub const CLEARED_MS: u64 = 100;

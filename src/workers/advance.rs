@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::clearance::{self, Clearances, day_of, next_day};
-use super::errors::{query_error, submit_event, tell_of_forgery};
+use super::errors::{query_error, submit_event, tell_of_forgery, tell_of_low_balance};
 use super::limits::{Call, Held, Limits, Pass, Turn};
 use super::{Parts, measure, others};
 use crate::contract::result_of;
@@ -27,7 +27,7 @@ use crate::domain::step::{Advanced, Step, advance, defer, next_step};
 use crate::domain::{GatewayName, Grade, UnixMillis};
 use crate::ports::figures::Bin;
 use crate::ports::ledger::{CLEARED_MS, Claim, Clearance, Cleared, Commit, Daily, Lease, PutBack};
-use crate::ports::{Account, GatewayError, QueryAnswer};
+use crate::ports::{Account, QueryAnswer};
 
 /// How long a refund waits that the ledger would not clear, ms.
 const NO_ANSWER_WAIT_MS: u64 = 1_000;
@@ -45,9 +45,6 @@ const DAILY_WAIT_MAX_MS: u64 = 300_000;
 /// through the ledger is worth to anybody.
 const PATIENCE_MS: u64 = 50;
 
-/// A gateway that asks to wait as long as this, ms, waits for a person: its balance is too low.
-const FUNDING_WAIT_MS: u64 = 600_000;
-
 /// What a worker does with a lease when it is done.
 #[derive(Debug, Clone)]
 pub enum Done {
@@ -57,6 +54,13 @@ pub enum Done {
     Back(PutBack),
     /// Another worker decides from here, or the lease runs out by itself.
     Left,
+}
+
+impl Done {
+    /// Nobody has acted on it: it goes back with its place among the due.
+    pub(super) fn untouched(claim: Claim) -> Self {
+        Self::Back(PutBack { lease: claim.lease, due_at: claim.due_at })
+    }
 }
 
 /// Whether and when a submit may leave.
@@ -106,7 +110,14 @@ impl Handler {
         let Some(account) = self.parts.accounts.get(&claim.record.refund.account) else {
             return self.without_account(claim).map(Done::Step);
         };
-        match next_step(&claim.record, claim.facts, &account.policy) {
+        let step = next_step(&claim.record, claim.facts, &account.policy);
+        let calls = matches!(step, Step::Submit | Step::Query);
+        if calls && self.parts.clock.now().plus(account.longest_call_ms) >= claim.lease.until {
+            // It has waited long for a free hand, or was stopped. A lease that ended under a call would let
+            // another worker act meanwhile, and would count as a crash.
+            return Ok(Done::untouched(claim));
+        }
+        match step {
             Step::Submit => self.submit(claim, account).await,
             Step::Query => self.query(claim, account).await,
             Step::Recover => {
@@ -170,7 +181,7 @@ impl Handler {
         let event = match answer {
             Ok(accepted) => Event::Accepted { gateway_refund_no: accepted.gateway_refund_no },
             Err(err) => {
-                self.tell_of_low_balance(account, &err, at);
+                tell_of_low_balance(&self.limits, account, &err, at);
                 tell_of_forgery(&claim.record, &err);
                 submit_event(&err, at)
             }
@@ -242,7 +253,7 @@ impl Handler {
         let now = self.parts.clock.now();
         match answer {
             Some(Cleared::Go) if now.plus(account.longest_call_ms) < lease.until => Leave::Now,
-            Some(Cleared::Go) => Leave::At(now),
+            Some(Cleared::Go) => Leave::At(claim.due_at),
             None => Leave::At(now.plus(NO_ANSWER_WAIT_MS)),
             Some(Cleared::Lost) => Leave::Lost,
             Some(Cleared::OverRefund) => Leave::Never(
@@ -269,23 +280,6 @@ impl Handler {
                 let hold = (Held::From(amount.get()), until);
                 Leave::At(self.limits.hold(account, &lease.refund_no, hold, now))
             }
-        }
-    }
-
-    /// A gateway that takes no refund for long waits for money; a person has to know.
-    fn tell_of_low_balance(&self, account: &Account, err: &GatewayError, now: UnixMillis) {
-        if let GatewayError::PutOff { code, message, retry_after_ms: Some(wait_ms) } = err
-            && *wait_ms >= FUNDING_WAIT_MS
-            && self.limits.tell(account, "balance", now)
-        {
-            tracing::error!(
-                account = %account.name,
-                gateway.name = %account.submitter.gateway(),
-                code,
-                message,
-                wait_ms,
-                "the gateway puts refunds off for long; is the balance too low?"
-            );
         }
     }
 

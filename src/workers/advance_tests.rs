@@ -127,6 +127,23 @@ async fn a_worker_that_died_while_submitting_is_followed_by_a_query_never_by_a_s
 }
 
 #[tokio::test]
+async fn a_query_that_waited_for_most_of_its_lease_goes_back_with_its_place_and_no_crash() {
+    let desk = Desk::open().await;
+    desk.gateway.submit_answers(Ok(Acceptance { gateway_refund_no: None }));
+    desk.step().await;
+    let claim = desk.claim().await;
+    let was_due_at = claim.due_at;
+    desk.clock.advance(LEASE_MS - LONGEST_CALL_MS);
+    let Done::Back(back) = desk.handler.handle(claim).await.unwrap() else {
+        panic!("it goes back");
+    };
+    assert_eq!(back.due_at, was_due_at);
+    desk.ledger.put_back(&[back], desk.clock.now()).await.unwrap();
+    assert_eq!(desk.claim().await.facts, ClaimFacts::default());
+    assert_eq!(desk.gateway.called(), ["submit"]);
+}
+
+#[tokio::test]
 async fn a_worker_that_was_held_up_for_its_whole_lease_sends_nothing() {
     let desk = Desk::open().await;
     let claim = desk.claim().await;

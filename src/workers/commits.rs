@@ -5,7 +5,7 @@
 //! something to hand over waits with its slot, so memory has a bound, too.
 //!
 //! An answer of a gateway is worth more than a worker's time: while the ledger cannot be reached or
-//! refuses, the answers wait here in memory, and nothing new is claimed before all are stored. If
+//! refuses, the answers wait here in memory. Nothing new is claimed before all are stored or refused. If
 //! the process ends before the ledger is back, the leases run out and the next holder asks the
 //! gateway.
 
@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Parts;
@@ -35,10 +36,8 @@ type Step = (Commit, StateKind);
 pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     let mut refused: Vec<Step> = Vec::new();
-    let mut pace = Pace::default();
+    let (mut pace, mut retry_at) = (Pace::default(), Instant::now());
     loop {
-        // What Redis refuses by itself is tried again now and then, and holds up nobody else.
-        let retry = tokio::time::sleep(RETRY.1);
         // What is refused counts against the same bound: beyond it nothing more is taken in.
         let room = refused.len() < pending.max_capacity();
         tokio::select! {
@@ -50,12 +49,11 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
                     tokio::time::sleep(RETRY.1).await; // the channel is closed: only retries are left
                 }
             }
-            () = retry, if !refused.is_empty() => {}
+            () = tokio::time::sleep_until(retry_at), if !refused.is_empty() => {}
         }
         if !batch.is_empty() {
             gather(&mut batch, &mut pending, &mut pace).await;
         }
-        let tried = std::mem::take(&mut refused);
         let (mut steps, mut backs) = (Vec::new(), Vec::new());
         for write in batch.drain(..) {
             match write {
@@ -63,14 +61,18 @@ pub(super) async fn run(parts: Parts, mut pending: mpsc::Receiver<Pending>) {
                 Pending::Back(lease) => backs.push(lease),
             }
         }
+        // What Redis refuses by itself is tried again now and then, and holds up nobody else.
+        if Instant::now() >= retry_at {
+            for step in std::mem::take(&mut refused) {
+                refused.extend(store(&parts, vec![step]).await);
+            }
+            retry_at = Instant::now() + RETRY.1;
+        }
         if !steps.is_empty() {
-            refused = store(&parts, steps).await;
+            refused.extend(store(&parts, steps).await);
         }
         if !backs.is_empty() {
             put_back(&parts, &backs).await;
-        }
-        for step in tried {
-            refused.extend(store(&parts, vec![step]).await);
         }
         // The ledger has answered, and no answer waits any more that a new claim could make stale.
         if pending.is_empty() {

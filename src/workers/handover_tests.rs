@@ -102,6 +102,33 @@ async fn what_was_handed_over_before_a_stop_is_stored_before_the_workers_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_next_when_a_stop_came_goes_back_untouched_and_begins_no_call() {
+    let slow = |gateway: &Script, _: &Flaky| {
+        (0..SLOTS).for_each(|_| gateway.submit_answers(Ok(ACCEPTED)));
+        gateway.submits_take(1_000);
+    };
+    let nos = nos(8);
+    let nos: Vec<&str> = nos.iter().map(String::as_str).collect();
+    let house = House::open_with(slow, &nos, CallLimits::default()).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(submits(&house), SLOTS, "all hands are busy");
+    let mut leased = 0;
+    for no in &nos {
+        let stored = house.ledger.find(&RefundNo::parse(no).unwrap()).await.unwrap().unwrap();
+        leased += usize::from(stored.leased);
+    }
+    assert_eq!(leased, HELD, "and one refund is next");
+    house.stop.send(true).unwrap();
+    let House { ledger, gateway, running, .. } = house;
+    running.await.unwrap();
+    assert_eq!(gateway.called().len(), SLOTS);
+    for no in &nos {
+        let stored = ledger.find(&RefundNo::parse(no).unwrap()).await.unwrap().unwrap();
+        assert!(!stored.leased, "{no} is left to its lease");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_claimed_before_every_answer_that_waited_for_the_ledger_is_stored() {
     // Away for longer than a lease lasts: a claim in between would make answers stale.
     // As many as are under way at once, so that a claim could only take over one of them.

@@ -59,7 +59,7 @@ use apalis::prelude::{Monitor, Task, WorkerBuilder};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::ports::{Accounts, Clock, Ledger, Pulse, Traffic};
-use advance::Handler;
+use advance::{Done, Handler};
 use backend::{Held, LedgerBackend};
 
 /// How the workers of one process run.
@@ -125,7 +125,7 @@ pub async fn run(parts: Parts, settings: Settings, stop: watch::Receiver<bool>) 
     let handler = Arc::new(Handler::among_many(parts, questions_tx));
     let backend = LedgerBackend::new(held_rx, commits_tx.clone());
     let failed = tokio::select! {
-        () = work(backend, Arc::clone(&handler), &settings) => None,
+        () = work(backend, Arc::clone(&handler), &settings, stop.clone()) => None,
         () = too_late(stop, settings.shutdown) => {
             tracing::warn!("answers under way did not come in time; they will be asked for");
             None
@@ -156,15 +156,25 @@ async fn too_late(mut stop: watch::Receiver<bool>, limit: Duration) {
 }
 
 /// Runs the apalis worker until its backend has ended. A worker that fails is made anew.
-async fn work(backend: LedgerBackend, handler: Arc<Handler>, settings: &Settings) {
+async fn work(
+    backend: LedgerBackend,
+    handler: Arc<Handler>,
+    settings: &Settings,
+    stop: watch::Receiver<bool>,
+) {
     let Settings { name, concurrency, .. } = settings.clone();
     let monitor = Monitor::new()
         .register(move |_restarts| {
-            let handler = Arc::clone(&handler);
+            let (handler, stop) = (Arc::clone(&handler), stop.clone());
             let service = tower::service_fn(move |task: Task<Held>| {
                 let handler = Arc::clone(&handler);
+                // What was next when the stop came begins no call that nobody may have time to wait for.
+                let stopping = *stop.borrow();
                 // In one place from the start: a step is large, and every layer would move it.
-                Box::pin(async move { handler.handle(task.args.claim).await })
+                Box::pin(async move {
+                    let claim = task.args.claim;
+                    if stopping { Ok(Done::untouched(claim)) } else { handler.handle(claim).await }
+                })
             });
             WorkerBuilder::new(name.as_str())
                 .backend(backend.clone())

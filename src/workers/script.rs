@@ -1,7 +1,9 @@
 //! For tests only: a scripted gateway that counts its calls, and an account on it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -24,6 +26,7 @@ pub(super) struct Script {
     queries: Mutex<VecDeque<Result<QueryAnswer, GatewayError>>>,
     calls: Mutex<Vec<&'static str>>,
     hash: Mutex<ParamsHash>,
+    submits_take_ms: AtomicU64,
 }
 
 impl Script {
@@ -35,6 +38,7 @@ impl Script {
             queries: Mutex::default(),
             calls: Mutex::default(),
             hash: Mutex::new(ParamsHash([1; 32])),
+            submits_take_ms: AtomicU64::new(0),
         }
     }
 
@@ -67,6 +71,11 @@ impl Script {
         self.queries.lock().unwrap().push_back(Err(err));
     }
 
+    /// From now on a submit takes so long.
+    pub(super) fn submits_take(&self, ms: u64) {
+        self.submits_take_ms.store(ms, Ordering::SeqCst);
+    }
+
     /// From now on the parameters hash to something else.
     pub(super) fn hashes_to(&self, byte: u8) {
         *self.hash.lock().unwrap() = ParamsHash([byte; 32]);
@@ -91,6 +100,10 @@ impl RefundSubmitter for Script {
     }
     async fn submit(&self, _refund: &Refund) -> Result<Acceptance, GatewayError> {
         self.calls.lock().unwrap().push("submit");
+        let takes_ms = self.submits_take_ms.load(Ordering::SeqCst);
+        if takes_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(takes_ms)).await;
+        }
         self.submits.lock().unwrap().pop_front().expect("a scripted answer")
     }
 }

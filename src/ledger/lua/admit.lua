@@ -13,7 +13,7 @@
 -- ARGV[3] now        Unix ms
 -- ARGV[4] batch      MessagePack: {names of bins, refunds}; a refund is {number, request entry id or '',
 --                    record, state, amount in minor units, paid or nil, due in Unix ms,
---                    order id, second order id or '', place of its bin, admitted in Unix ms, amount}
+--                    order id, second order id or '', place of its bin, admitted in Unix ms, amount as text}
 -- Returns            one a refund: 0 new, 1 waits for its order, {2, record} known, {3, paid, held}
 --                    over-refund, 4 the two ids name two known orders, 5 its request has had its answer
 -- Reads first        every record and order of the batch, whether each request still waits for an

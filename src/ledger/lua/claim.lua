@@ -20,8 +20,8 @@
 -- ARGV[5] run_id     of the Redis that this handle knows, or '' if it knows none
 -- ARGV[6] seen       the highest value of the counter that this handle was told of
 -- Returns            nil if this is not that Redis, or its counter has gone back: nothing is claimed;
---                    else MessagePack: {fence, next due in Unix ms or '', lost_at or '', 1 if nothing
---                    is paused and no order overdrawn else 0, then five columns of the batch: numbers,
+--                    else MessagePack: {fence, next due in Unix ms or '', lost_at or '', '1' if nothing
+--                    is paused and no order overdrawn else '', then five columns of the batch: numbers,
 --                    since when they were due in Unix ms, records, states, and mark crashes since of
 --                    the leases}; record and state are '' where they are missing; all strings
 -- Reads first        run id and counter, the batch, its records and leases
@@ -66,6 +66,6 @@ if #nos < tonumber(ARGV[3]) then
   local first = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '(+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   next_due = first[2] or ''
 end
--- Whatever cannot be read here is asked for by clear.lua before anything is sent.
+-- Read last and by pcall: whatever cannot be read is asked for by clear.lua before anything is sent.
 local clear = redis.pcall('HLEN', KEYS[7]) == 0 and redis.pcall('SCARD', KEYS[8]) == 0
 return cmsgpack.pack({ seq, next_due, epoch[2] or '', clear and '1' or '', nos, dues, records, states, marks })

@@ -8,7 +8,7 @@
 -- KEYS[4] counted    hash, refund number -> the last day in which it was counted
 -- KEYS[5] orders     hash, order id -> account of the order, see order.lua
 -- KEYS[6] seq        counter, raised by every write
--- KEYS[7] overdrawn  set, ids of orders that hold more than was paid
+-- KEYS[7] overdrawn  set, ids of orders that hold more than was paid; only its type is looked at
 -- ARGV[1..]          eight for each refund: number, fence and word of the lease, account, day or '' if
 --                    the account has no limit, amount, limit in minor units, order id, second order
 --                    id or ''

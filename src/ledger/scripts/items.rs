@@ -98,7 +98,11 @@ impl<'a> ClaimReply<'a> {
             fence: number(self.fence)?,
             next_due: optional(self.next_due)?,
             lost_at: optional(self.lost_at)?,
-            clear: self.clear == "1",
+            clear: match self.clear {
+                "1" => true,
+                "" => false,
+                other => return Err(unknown("claim", other)),
+            },
         })
     }
 

@@ -1,6 +1,5 @@
 //! Batches as the scripts take them: `MessagePack`, in the one dialect that Redis's `cmsgpack` reads, where
-//! bytes are strings. A whole batch is one argument: hundreds of them cost Redis more than what they
-//! ask for.
+//! bytes are strings. A whole batch of admit, commit, forget or act is one argument.
 
 use rmp::encode::{ByteBuf, write_array_len, write_nil, write_sint, write_str_len, write_uint};
 

@@ -157,6 +157,12 @@ async fn a_pause_of_all_stops_every_account_until_it_ends(on: Subject) {
     assert_eq!(clear(&on, &asked).await, [Cleared::Paused, Cleared::Paused]);
     on.ledger().resume(&pause(None, T0), None).await.unwrap();
     assert_eq!(clear(&on, &asked).await, [Cleared::Paused, Cleared::Go]);
+    // A claim says nothing of any refund while anything is paused, and all is well once nothing is.
+    on.admit_one(&ask("R3").account("other")).await;
+    assert_eq!(on.claim_one(T0).await.cleared_at, None);
+    on.ledger().resume(&pause(Some("shop"), T0), None).await.unwrap();
+    on.admit_one(&ask("R4")).await;
+    assert_eq!(on.claim_one(T0).await.cleared_at, Some(T0));
 }
 
 async fn a_pause_is_new_once_and_tells_who_and_why(on: Subject) {
@@ -345,7 +351,10 @@ async fn an_order_that_a_correction_has_overdrawn_sends_nothing_more(on: Subject
     let mut by_merchant = asks(&claims["R2"], None);
     by_merchant.order.1 = ask("R3").of_order("M1").refund().order;
     assert_eq!(clear(&on, std::slice::from_ref(&second)).await, [Cleared::Go], "all, and no more");
+    assert_eq!(claims["R2"].cleared_at, Some(now));
     on.store(settle(&claims["R1"], Outcome::Succeeded, now), now).await;
+    on.admit_one(&ask("S2")).await;
+    assert_eq!(on.claim_one(now).await.cleared_at, None, "another order's claim may not say so");
     let other = asks(&claims["S1"], daily);
     let asked = [asks(&claims["R2"], daily), other, second.clone(), by_merchant];
     let never = Cleared::OverRefund;
@@ -360,6 +369,7 @@ async fn an_order_that_a_correction_has_overdrawn_sends_nothing_more(on: Subject
     assert_eq!(clear(&on, &[second]).await, [Cleared::Lost]);
     let claims = by_number(on.claim_all(now.plus(60_000)).await);
     assert_eq!(clear(&on, &[asks(&claims["R3"], None)]).await, [Cleared::Go], "90 of 100 by now");
+    assert_eq!(claims["R3"].cleared_at, Some(now.plus(60_000)), "nothing is overdrawn any more");
 }
 
 async fn an_order_that_names_no_paid_amount_is_never_overdrawn(on: Subject) {

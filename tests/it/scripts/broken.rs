@@ -16,12 +16,12 @@ use crate::support::refunds::{
 fn spoil(key: &str) {
     let redis = TestRedis::shared();
     let _: Value = redis.cmd(&["DEL", key]);
-    let _: Value = redis.cmd(&["SADD", key, "spoilt"]);
+    let _: Value = redis.cmd(&["RPUSH", key, "spoilt"]);
 }
 
 #[tokio::test]
 async fn admit_writes_nothing_if_any_key_has_the_wrong_type() {
-    for name in ["requests", "refunds", "states", "due", "orders", "seq"] {
+    for name in ["requests", "refunds", "states", "due", "orders", "overdrawn", "seq"] {
         let book = Book::open().await;
         let [entry, _] = book.pending();
         let key = book.keys.seq().replace("seq", name);
@@ -37,7 +37,8 @@ async fn admit_writes_nothing_if_any_key_has_the_wrong_type() {
 
 #[tokio::test]
 async fn commit_writes_nothing_if_any_key_has_the_wrong_type() {
-    let all = ["due", "states", "leases", "orders", "settled", "results", "stale", "seq"];
+    let all =
+        ["due", "states", "leases", "orders", "settled", "results", "stale", "seq", "overdrawn"];
     for name in all {
         let book = Book::open().await;
         let of = |no: &str| ask(no).of_gateway_order("P1");
@@ -88,6 +89,17 @@ async fn claim_writes_nothing_if_any_key_has_the_wrong_type() {
         let answer = book.ledger.claim(5, T0, at(LEASE_MS)).await;
         assert!(matches!(answer, Err(LedgerError::Refused(_))), "{name}");
         assert_eq!(book.dump(), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_tell_whether_anything_is_paused_or_overdrawn_clears_nothing() {
+    for name in ["pauses", "overdrawn"] {
+        let book = Book::open().await;
+        book.admit(&[ask("R1")]).await;
+        spoil(&book.keys.seq().replace("seq", name));
+        let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
+        assert_eq!((claims.len(), claims[0].cleared_at), (1, None), "{name}");
     }
 }
 
@@ -146,7 +158,7 @@ async fn an_unreadable_settled_record_does_not_stop_the_purge() {
 
 #[tokio::test]
 async fn put_back_and_clear_write_nothing_if_any_key_has_the_wrong_type() {
-    for name in ["leases", "due", "seq", "pauses", "spent", "counted", "orders"] {
+    for name in ["leases", "due", "seq", "pauses", "spent", "counted", "orders", "overdrawn"] {
         let book = Book::open().await;
         book.admit(&[ask("R1"), ask("R2")]).await;
         let claims = book.ledger.claim(5, T0, at(LEASE_MS)).await.unwrap().claims;
@@ -168,8 +180,17 @@ async fn put_back_and_clear_write_nothing_if_any_key_has_the_wrong_type() {
 #[tokio::test]
 async fn act_and_switch_write_nothing_if_any_key_has_the_wrong_type() {
     let all = [
-        "due", "states", "leases", "orders", "settled", "results", "audit", "seq", "pauses",
+        "due",
+        "states",
+        "leases",
+        "orders",
+        "settled",
+        "results",
+        "audit",
+        "seq",
+        "pauses",
         "epoch",
+        "overdrawn",
     ];
     for name in all {
         let book = Book::open().await;
@@ -197,7 +218,8 @@ async fn act_and_switch_write_nothing_if_any_key_has_the_wrong_type() {
 
 #[tokio::test]
 async fn nudge_and_forget_write_nothing_if_any_key_has_the_wrong_type() {
-    let all = ["settled", "refunds", "states", "orders", "due", "leases", "counted", "seq"];
+    let all =
+        ["settled", "refunds", "states", "orders", "due", "leases", "counted", "seq", "overdrawn"];
     for name in all {
         let book = Book::open().await;
         book.admit(&[ask("R1")]).await;

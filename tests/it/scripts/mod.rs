@@ -5,6 +5,7 @@ mod broken;
 mod figures;
 mod losses;
 mod money;
+mod requests;
 mod sizes;
 
 use refundd::domain::state::Outcome;
