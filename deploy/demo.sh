@@ -8,6 +8,6 @@ cd "$(dirname "$0")/.."
 need_cargo
 need_cc
 need_redis
-say "building refundd (the first time takes a few minutes)"
+say "building refundd (the first time takes ten minutes or so on two cores)"
 cargo build --release --locked
 exec "${CARGO_TARGET_DIR:-target}/release/refundd" demo "$@"
